@@ -1,0 +1,77 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// statusAbandoned is logged, never sent, for a request whose client went away.
+// nginx uses the same number.
+const statusAbandoned = 499
+
+// exchange is what the log tells about one request.
+type exchange struct {
+	ray       string // id of the request: 16 hex digits, a hyphen, the colo
+	targets   int
+	abandoned bool
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns the exchange that record made for r.
+func exchangeOf(r *http.Request) *exchange {
+	return r.Context().Value(exchangeKey{}).(*exchange)
+}
+
+// record names every request in its cf-ray header and logs one line about it
+// when it is done. Health checks come every few seconds for ever, so their
+// lines are for debugging only.
+func record(log *slog.Logger, colo string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			started := time.Now()
+			x := &exchange{ray: newRay(colo)}
+			w.Header().Set("cf-ray", x.ray)
+			sw := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+			next.ServeHTTP(sw, r)
+			if x.abandoned {
+				sw.status = statusAbandoned
+			}
+			level := slog.LevelInfo
+			if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+				level = slog.LevelDebug
+			}
+			log.LogAttrs(r.Context(), level, "request",
+				slog.String("method", r.Method),
+				slog.String("path", r.URL.Path),
+				slog.Int("status", sw.status),
+				slog.Duration("duration", time.Since(started)),
+				slog.String("ray", x.ray),
+				slog.String("remote", r.RemoteAddr),
+				slog.Int("targets", x.targets))
+		})
+	}
+}
+
+func newRay(colo string) string {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the process instead
+	return hex.EncodeToString(id[:]) + "-" + colo
+}
+
+// statusWriter remembers the status sent.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader passes status on and remembers it.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}

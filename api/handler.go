@@ -1,0 +1,162 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// traceroutePath is the endpoint below each base path.
+const traceroutePath = "/accounts/{account_id}/diagnostics/traceroute"
+
+// HandlerConfig is what a Handler works with.
+type HandlerConfig struct {
+	Service *Service
+	// Ready returns nil when traces can be made, otherwise why not. Nil means
+	// always ready. Safe for concurrent use.
+	Ready func() error
+	Log   *slog.Logger // nil: slog.Default()
+	// MaxRequests bounds the traceroute requests served at one time; 0 means
+	// DefaultMaxRequests.
+	MaxRequests int
+}
+
+// Handler serves the HTTP API. Every answer that it gives, whatever was asked,
+// is in the envelope of the contract.
+type Handler struct {
+	service *Service
+	ready   func() error
+	log     *slog.Logger
+	gate    gate
+	routes  chi.Router
+}
+
+// NewHandler returns a Handler.
+func NewHandler(c HandlerConfig) *Handler {
+	h := &Handler{service: c.Service, ready: c.Ready, log: c.Log, gate: gate{limit: int64(c.MaxRequests)}}
+	if h.ready == nil {
+		h.ready = func() error { return nil }
+	}
+	if h.log == nil {
+		h.log = slog.Default()
+	}
+	if c.MaxRequests == 0 {
+		h.gate.limit = DefaultMaxRequests
+	}
+	h.routes = chi.NewRouter()
+	h.routes.Use(record(h.log, h.service.colos[0].Name()), recoverPanics(h.log))
+	h.routes.NotFound(refuseRoute)
+	h.routes.MethodNotAllowed(h.refuseMethod)
+	for _, base := range []string{"/client/v4", ""} {
+		h.routes.With(requireAccount, h.gate.admit).Post(base+traceroutePath, h.traceroute)
+	}
+	for path, serve := range map[string]http.HandlerFunc{"/healthz": h.healthz, "/readyz": h.readyz} {
+		h.routes.Get(path, serve)
+		h.routes.Head(path, serve)
+	}
+	return h
+}
+
+// ServeHTTP serves one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.ServeHTTP(w, r) }
+
+// Drain refuses traceroute requests from now on and makes readyz say so.
+// Requests under way go on.
+func (h *Handler) Drain() { h.gate.draining.Store(true) }
+
+func (h *Handler) traceroute(w http.ResponseWriter, r *http.Request) {
+	body, err := readBody(w, r)
+	if err != nil {
+		writeError(w, r, err)
+		return
+	}
+	req, err := h.service.Decode(body)
+	if err != nil {
+		writeError(w, r, err)
+		return
+	}
+	exchangeOf(r).targets = len(req.Targets)
+	answer, err := h.service.Run(r.Context(), req)
+	if err != nil {
+		writeError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// requireAccount passes requests whose account id has the right form.
+func requireAccount(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := chi.URLParam(r, "account_id")
+		odd := func(c rune) bool { return !isAlphanumeric(c) && c != '-' && c != '_' }
+		if id == "" || len(id) > 32 || strings.ContainsFunc(id, odd) {
+			refuseRoute(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func refuseRoute(w http.ResponseWriter, r *http.Request) {
+	writeError(w, r, refusal(http.StatusNotFound, codeRoute, "no such route; traceroutes are at /accounts/{account_id}/diagnostics/traceroute, with an account id of 1 to 32 letters, digits, - and _"))
+}
+
+// refuseMethod serves paths that exist, with other methods. chi also sends
+// methods that it does not know here, whatever their path.
+func (h *Handler) refuseMethod(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.RawPath
+	if path == "" {
+		path = r.URL.Path
+	}
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		if h.routes.Match(chi.NewRouteContext(), method, path) {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		refuseRoute(w, r)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	writeError(w, r, refusal(http.StatusMethodNotAllowed, codeMethod, "method not allowed; use "+strings.Join(allowed, " or ")))
+}
+
+// writeError answers with the refusal that err is. An abandoned request gets
+// no answer: nobody is there to read it.
+func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	refused, ok := errors.AsType[*RequestError](err)
+	if !ok {
+		exchangeOf(r).abandoned = true
+		return
+	}
+	switch refused.Status {
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", retryAfter)
+		w.Header().Set("x-should-retry", "false")
+	case http.StatusInternalServerError:
+		// The same request would fail again, ten times with some SDKs.
+		w.Header().Set("x-should-retry", "false")
+	}
+	writeJSON(w, refused.Status, refused.Response())
+}
+
+// writeJSON writes a whole answer. An error of writing means that the client
+// has gone, which the server notices by itself.
+func writeJSON(w http.ResponseWriter, status int, answer any) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(answer); err != nil {
+		panic(err) // a type without JSON form: a bug
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+}

@@ -1,0 +1,148 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"probe-agent/prober"
+)
+
+type fakeResolver func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+func (f fakeResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	return f(ctx, network, host)
+}
+
+type fakeTracer func(ctx context.Context, spec prober.Spec) (*prober.Result, error)
+
+func (f fakeTracer) Trace(ctx context.Context, spec prober.Spec) (*prober.Result, error) {
+	return f(ctx, spec)
+}
+
+var (
+	_ Tracer   = (*prober.Engine)(nil)
+	_ Resolver = (*net.Resolver)(nil)
+	_ Colo     = (*Local)(nil)
+)
+
+// echoSpec traces nothing and gives the spec back.
+func echoSpec(_ context.Context, spec prober.Spec) (*prober.Result, error) {
+	return &prober.Result{Spec: spec}, nil
+}
+
+func TestLocalResolves(t *testing.T) {
+	zone := map[string][]netip.Addr{
+		"both.example":     {netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
+		"mapped.example":   {netip.MustParseAddr("::ffff:192.0.2.1")},
+		"v6.example":       {netip.MustParseAddr("2001:db8::6")},
+		"any.example":      {netip.MustParseAddr("0.0.0.0")},
+		"multicast.exampl": {netip.MustParseAddr("224.0.0.1")},
+	}
+	networks := [...]string{AnyFamily: "ip", IPv4Only: "ip4", IPv6Only: "ip6"}
+	tests := []struct {
+		target string
+		family Family
+		want   string // address traced, or the reason of the failure
+		code   FailureCode
+	}{
+		{"192.0.2.7", AnyFamily, "192.0.2.7", 0},
+		{"192.0.2.7", IPv4Only, "192.0.2.7", 0},
+		{"192.0.2.7", IPv6Only, "not an IPv6 address", Unresolved},
+		{"2001:db8::7", IPv6Only, "2001:db8::7", 0},
+		{"2001:db8::7", IPv4Only, "not an IPv4 address", Unresolved},
+		{"::ffff:192.0.2.7", AnyFamily, "192.0.2.7", 0},
+		{"fe80::1%eth0", AnyFamily, "the target must be an address without a zone (%…)", Unresolved},
+		{"both.example", AnyFamily, "2001:db8::1", 0},
+		{"both.example", IPv4Only, "192.0.2.1", 0},
+		{"both.example", IPv6Only, "2001:db8::1", 0},
+		{"mapped.example", AnyFamily, "192.0.2.1", 0},
+		{"mapped.example", IPv6Only, "no such host with an IPv6 address", Unresolved},
+		{"v6.example", IPv4Only, "no such host with an IPv4 address", Unresolved},
+		{"none.example", AnyFamily, "no such host", Unresolved},
+		{"dead.example", AnyFamily, "the name server did not answer in time", Unresolved},
+		{"broken.example", AnyFamily, "the name could not be resolved", Unresolved},
+		{"any.example", AnyFamily, "0.0.0.0 is not the address of a host", Forbidden},
+		{"multicast.exampl", AnyFamily, "224.0.0.1 is not the address of a host", Forbidden},
+		{"ff02::1", AnyFamily, "ff02::1 is not the address of a host", Forbidden},
+		{"255.255.255.255", AnyFamily, "255.255.255.255 is not the address of a host", Forbidden},
+	}
+	for _, tt := range tests {
+		t.Run(tt.target+"/"+networks[tt.family], func(t *testing.T) {
+			resolver := fakeResolver(func(_ context.Context, network, host string) ([]netip.Addr, error) {
+				if network != networks[tt.family] {
+					t.Errorf("asked the resolver for network %q", network)
+				}
+				switch host {
+				case "none.example":
+					return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+				case "dead.example":
+					return nil, &net.DNSError{Err: "i/o timeout", Name: host, IsTimeout: true}
+				case "broken.example":
+					return nil, &net.DNSError{Err: "server misbehaving", Name: host}
+				}
+				return zone[host], nil
+			})
+			local := &Local{ColoName: "den01", Tracer: fakeTracer(echoSpec), Resolver: resolver, Family: tt.family}
+			result, err := local.Trace(t.Context(), tt.target, prober.Spec{Method: prober.UDP, MaxTTL: 7})
+			if tt.code != 0 {
+				f, ok := errors.AsType[*Failure](err)
+				if !ok || f.Code != tt.code || f.Reason != tt.want {
+					t.Errorf("error %#v, want code %d: %s", err, tt.code, tt.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := result.Spec; s.Target.String() != tt.want || s.Method != prober.UDP || s.MaxTTL != 7 {
+				t.Errorf("traced %+v, want %s", s, tt.want)
+			}
+		})
+	}
+}
+
+func TestLocalEngineErrors(t *testing.T) {
+	noRoute := fakeTracer(func(context.Context, prober.Spec) (*prober.Result, error) {
+		return nil, errors.New("prober: no route to 192.0.2.1")
+	})
+	_, err := (&Local{Tracer: noRoute}).Trace(t.Context(), "192.0.2.1", prober.Spec{})
+	if f, ok := errors.AsType[*Failure](err); !ok || f.Code != Unsent || f.Reason != "could not send: no route to 192.0.2.1" {
+		t.Errorf("error %#v", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = (&Local{Tracer: noRoute}).Trace(gone, "192.0.2.1", prober.Spec{})
+	if f, ok := errors.AsType[*Failure](err); !ok || f.Code != TimedOut {
+		t.Errorf("error %#v after the context's end", err)
+	}
+}
+
+// A resolver that hangs costs its own timeout, not the whole request's.
+func TestLocalSlowResolver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := fakeResolver(func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		local := &Local{Tracer: fakeTracer(echoSpec), Resolver: hang}
+		started := time.Now()
+		_, err := local.Trace(t.Context(), "slow.example", prober.Spec{})
+		if f, ok := errors.AsType[*Failure](err); !ok || f.Code != Unresolved || f.Reason != "the name server did not answer in time" {
+			t.Errorf("error %#v", err)
+		}
+		if took := time.Since(started); took != resolveTimeout {
+			t.Errorf("took %s", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = local.Trace(ctx, "slow.example", prober.Spec{})
+		if f, ok := errors.AsType[*Failure](err); !ok || f.Code != TimedOut {
+			t.Errorf("error %#v when the trace's own time is over", err)
+		}
+	})
+}

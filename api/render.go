@@ -1,0 +1,106 @@
+package api
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"probe-agent/prober"
+	"probe-agent/stats"
+)
+
+// noResponse is the name of the node that stands for a silent hop.
+const noResponse = "NO RESPONSE"
+
+// render puts the traces, by target, then colo, into the form of the contract.
+func render(targets []string, colos []Colo, traces [][]coloTrace, notes map[netip.Addr]Annotation) *Response {
+	r := &Response{
+		Result:   make([]TargetResult, len(targets)),
+		Success:  true,
+		Errors:   []Message{},
+		Messages: []Message{},
+	}
+	for i, target := range targets {
+		r.Result[i] = TargetResult{Target: target, Colos: make([]ColoResult, len(colos))}
+		for j, colo := range colos {
+			t := traces[i][j]
+			r.Result[i].Colos[j] = renderColo(target, colo, t, notes)
+			if t.failure != nil {
+				r.Messages = append(r.Messages, Message{
+					Code:    codeFailureBase + int(t.failure.Code),
+					Message: fmt.Sprintf("%s → %s: %s", colo.Name(), target, t.failure.Reason),
+				})
+			}
+		}
+	}
+	return r
+}
+
+func renderColo(target string, colo Colo, t coloTrace, notes map[netip.Addr]Annotation) ColoResult {
+	c := ColoResult{
+		Colo:    ColoInfo{Name: colo.Name(), City: colo.City()},
+		TimeMS:  t.took.Milliseconds(),
+		Summary: TargetSummary{Name: target},
+		Hops:    make([]Hop, len(t.summary.Hops)),
+	}
+	if t.failure != nil {
+		c.Error = fmt.Sprintf("Could not gather traceroute data: Code %d", t.failure.Code)
+		return c
+	}
+	c.Summary = renderSummary(target, t.result.Spec.Target, t.summary.Target, notes)
+	for i, hop := range t.summary.Hops {
+		c.Hops[i] = renderHop(hop, notes)
+	}
+	return c
+}
+
+func renderSummary(target string, addr netip.Addr, rtt stats.RTT, notes map[netip.Addr]Annotation) TargetSummary {
+	s := TargetSummary{
+		ASN:         asn(notes[addr]),
+		IP:          addr.String(),
+		Name:        target,
+		PacketCount: rtt.Count(),
+		MeanRTT:     milliseconds(rtt.Mean()),
+		StdDevRTT:   milliseconds(rtt.StdDev()),
+		MinRTT:      milliseconds(float64(rtt.Min())),
+		MaxRTT:      milliseconds(float64(rtt.Max())),
+	}
+	s.MeanLatency, s.StdDevLatency, s.MinLatency, s.MaxLatency = s.MeanRTT, s.StdDevRTT, s.MinRTT, s.MaxRTT
+	return s
+}
+
+func renderHop(hop prober.HopSummary, notes map[netip.Addr]Annotation) Hop {
+	h := Hop{TTL: int(hop.TTL), Sent: hop.Sent, Lost: hop.Lost, Nodes: make([]Node, 0, max(1, len(hop.Nodes)))}
+	for _, n := range hop.Nodes {
+		node := Node{
+			ASN:         asn(notes[n.Addr]),
+			IP:          n.Addr.String(),
+			Name:        notes[n.Addr].Name,
+			PacketCount: n.RTT.Count(),
+			MeanRTT:     milliseconds(n.RTT.Mean()),
+			StdDevRTT:   milliseconds(n.RTT.StdDev()),
+			MinRTT:      milliseconds(float64(n.RTT.Min())),
+			MaxRTT:      milliseconds(float64(n.RTT.Max())),
+			Labels:      n.Labels,
+		}
+		if node.Name == "" {
+			node.Name = node.IP
+		}
+		h.Nodes = append(h.Nodes, node)
+	}
+	if len(h.Nodes) == 0 {
+		h.Nodes = append(h.Nodes, Node{Name: noResponse})
+	}
+	return h
+}
+
+func milliseconds(nanoseconds float64) Milliseconds {
+	return Milliseconds(nanoseconds / float64(time.Millisecond))
+}
+
+func asn(note Annotation) string {
+	if note.ASN == 0 {
+		return ""
+	}
+	return fmt.Sprintf("AS%d", note.ASN)
+}

@@ -1,0 +1,88 @@
+package api
+
+import (
+	"fmt"
+	"time"
+
+	"probe-agent/prober"
+)
+
+// Bounds of a request beyond those of prober.Spec.
+const (
+	maxTargets = 10
+	maxPort    = 65535
+)
+
+// Request is what a client asks for. Zero options stand for their defaults.
+type Request struct {
+	Targets []string // 1 to 10 host names or addresses
+	Colos   []string // colos or their common letters; empty: all
+	Options Options
+}
+
+// Options say how to trace; fields and ranges are those of the contract.
+type Options struct {
+	MaxTTL        int    // 0 to 64, default 15
+	PacketType    string // icmp, tcp, udp, gre, gre+icmp; default icmp
+	PacketsPerTTL int    // 0 to 10, default 3
+	Port          int    // 0 to 65535: UDP and TCP port, first ICMP echo sequence number
+	WaitTime      int    // seconds, 0 to 5, default 1
+}
+
+// Spec returns the options as a specification without target, or a
+// *RequestError with one fault per option that is out of range.
+func (o Options) Spec() (prober.Spec, error) {
+	var wrong faults
+	spec := o.spec(&wrong)
+	return spec, wrong.err()
+}
+
+func (o Options) spec(wrong *faults) prober.Spec {
+	bounds := []struct {
+		name      string
+		value, to int
+		zero      string
+	}{
+		{"max_ttl", o.MaxTTL, prober.MaxTTLLimit, fmt.Sprintf("the default, %d", prober.DefaultMaxTTL)},
+		{"packets_per_ttl", o.PacketsPerTTL, prober.PacketsPerTTLLimit, fmt.Sprintf("the default, %d", prober.DefaultPackets)},
+		{"port", o.Port, maxPort, "the best port of the packet type"},
+		{"wait_time", o.WaitTime, int(prober.MaxWait / time.Second), "the default, 1"},
+	}
+	for _, b := range bounds {
+		if b.value < 0 || b.value > b.to {
+			wrong.add(codeOption, "/options/"+b.name, "options.%s must be an integer from 0 to %d; 0 means %s", b.name, b.to, b.zero)
+		}
+	}
+	method, err := prober.ParseMethod(o.PacketType)
+	if err != nil {
+		wrong.add(codePacketType, "/options/packet_type", "options.packet_type must be icmp, tcp, udp, gre or gre+icmp")
+	}
+	spec := prober.Spec{
+		Method:        method,
+		MaxTTL:        o.MaxTTL,
+		PacketsPerTTL: o.PacketsPerTTL,
+		Port:          o.Port,
+		Wait:          time.Duration(o.WaitTime) * time.Second,
+	}
+	if method == prober.GRE {
+		spec.Port = 0
+	}
+	return spec
+}
+
+// checkTargets adds the faults of the target list.
+func checkTargets(targets []string, wrong *faults) {
+	switch n := len(targets); {
+	case n == 0:
+		wrong.add(codeTargets, "/targets", "targets must hold 1 to %d host names or addresses", maxTargets)
+		return
+	case n > maxTargets:
+		wrong.add(codeTargets, "/targets", "targets must hold at most %d host names or addresses, not %d", maxTargets, n)
+		return
+	}
+	for i, t := range targets {
+		if err := CheckTarget(t); err != nil {
+			wrong.add(codeTargets, fmt.Sprintf("/targets/%d", i), "targets[%d] %s", i, err)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"math"
+	"strconv"
+)
+
+// Response is the envelope of every answer. Its slices are never nil, but for
+// Result, which is nil when the request was refused.
+type Response struct {
+	Result   []TargetResult `json:"result"`
+	Success  bool           `json:"success"`
+	Errors   []Message      `json:"errors"`
+	Messages []Message      `json:"messages"`
+}
+
+// TargetResult holds the traces of one target.
+type TargetResult struct {
+	Target string       `json:"target"` // as given
+	Colos  []ColoResult `json:"colos"`
+}
+
+// ColoResult is the trace of one target from one colo.
+type ColoResult struct {
+	Colo    ColoInfo      `json:"colo"`
+	Error   string        `json:"error,omitempty"`
+	TimeMS  int64         `json:"traceroute_time_ms"`
+	Summary TargetSummary `json:"target_summary"`
+	Hops    []Hop         `json:"hops"`
+}
+
+// ColoInfo names a colo.
+type ColoInfo struct {
+	Name string `json:"name"`
+	City string `json:"city"`
+}
+
+// TargetSummary is about the packets that the target answered. Live answers
+// of Cloudflare call its numbers rtt, the reference calls them latency: it has
+// both.
+type TargetSummary struct {
+	ASN           string       `json:"asn"`
+	IP            string       `json:"ip"`
+	Name          string       `json:"name"`
+	PacketCount   int          `json:"packet_count"`
+	MeanRTT       Milliseconds `json:"mean_rtt_ms"`
+	StdDevRTT     Milliseconds `json:"std_dev_rtt_ms"`
+	MinRTT        Milliseconds `json:"min_rtt_ms"`
+	MaxRTT        Milliseconds `json:"max_rtt_ms"`
+	MeanLatency   Milliseconds `json:"mean_latency_ms"`
+	StdDevLatency Milliseconds `json:"std_dev_latency_ms"`
+	MinLatency    Milliseconds `json:"min_latency_ms"`
+	MaxLatency    Milliseconds `json:"max_latency_ms"`
+}
+
+// Hop is what one TTL showed.
+type Hop struct {
+	TTL   int    `json:"packets_ttl"`
+	Sent  int    `json:"packets_sent"`
+	Lost  int    `json:"packets_lost"`
+	Nodes []Node `json:"nodes"`
+}
+
+// Node is one responder of a hop, or the one without address that stands for
+// their absence.
+type Node struct {
+	ASN         string       `json:"asn"`
+	IP          string       `json:"ip"`
+	Name        string       `json:"name"`
+	PacketCount int          `json:"packet_count"`
+	MeanRTT     Milliseconds `json:"mean_rtt_ms"`
+	StdDevRTT   Milliseconds `json:"std_dev_rtt_ms"`
+	MinRTT      Milliseconds `json:"min_rtt_ms"`
+	MaxRTT      Milliseconds `json:"max_rtt_ms"`
+	Labels      []string     `json:"labels,omitempty"`
+}
+
+// Milliseconds is a time as JSON shows it: a plain decimal without exponent,
+// in the fewest digits that give back the same float64.
+type Milliseconds float64
+
+// MarshalJSON never fails. What JSON has no number for is written as 0.
+func (m Milliseconds) MarshalJSON() ([]byte, error) {
+	v := float64(m)
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		v = 0
+	}
+	return strconv.AppendFloat(nil, v, 'f', -1, 64), nil
+}

@@ -1,0 +1,191 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"probe-agent/prober"
+)
+
+// pipes is a listener whose connections are in memory, so that servers live in
+// a bubble's time.
+type pipes struct {
+	accept chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.accept:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+// dial returns the client's end of a new connection.
+func (p *pipes) dial() net.Conn {
+	client, server := net.Pipe()
+	p.accept <- server
+	return client
+}
+
+// serve runs NewServer until the returned function is called.
+func serve(t *testing.T, h http.Handler) (*pipes, func()) {
+	t.Helper()
+	p := &pipes{make(chan net.Conn), make(chan struct{})}
+	server := NewServer(h, quiet())
+	done := make(chan error)
+	go func() { done <- server.Serve(p) }()
+	return p, func() {
+		if err := server.Shutdown(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != http.ErrServerClosed {
+			t.Error(err)
+		}
+	}
+}
+
+func head(length string) string {
+	return "POST " + endpoint + " HTTP/1.1\r\nHost: x\r\n" + length + "\r\n\r\n"
+}
+
+func write(t *testing.T, c net.Conn, text string) {
+	t.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClientGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stopped := make(chan time.Duration, 1)
+		stuck := func(ctx context.Context, _ string, _ prober.Spec) (*prober.Result, error) {
+			started := time.Now()
+			<-ctx.Done()
+			stopped <- time.Since(started)
+			return nil, ctx.Err()
+		}
+		p, stop := serve(t, newHandler(t, &fakeColo{name: "den01", trace: stuck}))
+		defer stop()
+		c := p.dial()
+		write(t, c, head("Content-Length: 25")+goodBody)
+		// Past every limit on reading: the client is patient, then goes.
+		if err := after(t.Context(), 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if took := <-stopped; took != 20*time.Second {
+			t.Errorf("probing stopped after %s, want 20s", took)
+		}
+	})
+}
+
+func TestSlowBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := serve(t, newHandler(t, &fakeColo{name: "den01"}))
+		defer stop()
+		c := p.dial()
+		defer c.Close()
+		started := time.Now()
+		write(t, c, head("Content-Length: 25")+`{"targets"`)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(started); took != ReadTimeout {
+			t.Errorf("took %s, want %s", took, ReadTimeout)
+		}
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"code":1001`) || !resp.Close {
+			t.Errorf("%s, close %t: %s", resp.Status, resp.Close, body)
+		}
+	})
+}
+
+// A trace may take longer than a body: the limit on reading must not end it.
+func TestLongTraceOverConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+			if err := after(ctx, Deadline-time.Second); err != nil {
+				return nil, err
+			}
+			return direct(target), nil
+		}
+		p, stop := serve(t, newHandler(t, &fakeColo{name: "den01", trace: slow}))
+		defer stop()
+		c := p.dial()
+		defer c.Close()
+		reader := bufio.NewReader(c)
+		for range 2 { // over one kept connection
+			write(t, c, head("Content-Length: 25")+goodBody)
+			resp, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(string(body), "Code 2") {
+				t.Errorf("%s, %v: %s", resp.Status, err, body)
+			}
+		}
+	})
+}
+
+// A body that no handler reads must not hold its connection.
+func TestUnreadBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := serve(t, newHandler(t, &fakeColo{name: "den01"}))
+		defer stop()
+		c := p.dial()
+		defer c.Close()
+		started := time.Now()
+		write(t, c, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+		if _, err := io.ReadAll(c); err != nil { // until the server hangs up
+			t.Fatal(err)
+		}
+		if took := time.Since(started); took > ReadTimeout+time.Second {
+			t.Errorf("the connection lived %s", took)
+		}
+	})
+}
+
+// net/http would answer this by itself, outside of the envelope.
+func TestOptionsStar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := serve(t, newHandler(t, &fakeColo{name: "den01"}))
+		defer stop()
+		c := p.dial()
+		defer c.Close()
+		write(t, c, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != http.StatusNotFound || !strings.Contains(string(body), `"code":7003`) {
+			t.Errorf("%s: %s", resp.Status, body)
+		}
+	})
+}

@@ -1,0 +1,195 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"probe-agent/prober"
+)
+
+const (
+	// Deadline is how long the traces of one request may take together; a
+	// colo that is not done by then has failed with TimedOut. The slowest
+	// legal trace needs some seconds, while Cloudflare's SDKs give up after
+	// 60 s and send the request again. What is between covers the reading of
+	// the body before, and annotation and writing behind.
+	Deadline = 45 * time.Second
+
+	// annotateTimeout is how long a finished request waits for names and AS
+	// numbers.
+	annotateTimeout = 2 * time.Second
+)
+
+// Annotator finds what is known of addresses: names and AS numbers.
+type Annotator interface {
+	// Annotate returns what it knows of addrs by the end of ctx, and nothing
+	// for the rest. It cannot fail.
+	Annotate(ctx context.Context, addrs []netip.Addr) map[netip.Addr]Annotation
+}
+
+// Annotation is what is known of an address.
+type Annotation struct {
+	Name string // by reverse DNS, without the trailing dot; empty when unknown
+	ASN  uint32 // number of the autonomous system; 0 when unknown
+}
+
+// Config is what a Service works with.
+type Config struct {
+	Colos     []Colo    // at least one; the first is the agent's own
+	Annotator Annotator // nil: names are addresses, AS numbers unknown
+}
+
+// Service answers requests. It is safe for concurrent use.
+type Service struct {
+	colos     []Colo
+	annotator Annotator
+}
+
+// New returns a Service, or an error when a colo's name is invalid or taken.
+func New(c Config) (*Service, error) {
+	if len(c.Colos) == 0 {
+		return nil, errors.New("api: no colo configured")
+	}
+	taken := make(map[string]bool, len(c.Colos))
+	for _, colo := range c.Colos {
+		if err := CheckColoName(colo.Name()); err != nil {
+			return nil, err
+		}
+		name := strings.ToLower(colo.Name())
+		if taken[name] {
+			return nil, fmt.Errorf("api: two colos are named %s", name)
+		}
+		taken[name] = true
+	}
+	return &Service{colos: c.Colos, annotator: c.Annotator}, nil
+}
+
+// Decode reads a JSON body and checks all of it. The error is a *RequestError
+// that names every wrong field.
+func (s *Service) Decode(body []byte) (Request, error) {
+	var wrong faults
+	req := decodeRequest(body, &wrong)
+	if len(wrong) == 1 && wrong[0].Source == nil {
+		return Request{}, wrong.err() // no JSON object: nothing more to say about fields
+	}
+	s.check(req, &wrong)
+	return req, wrong.err()
+}
+
+// check adds everything that is wrong with req and returns what it asks for.
+func (s *Service) check(req Request, wrong *faults) (prober.Spec, []Colo) {
+	checkTargets(req.Targets, wrong)
+	colos := selectColos(s.colos, req.Colos, wrong)
+	return req.Options.spec(wrong), colos
+}
+
+// Run traces all targets from all selected colos at once and returns the
+// answer, targets and colos in the order asked. It takes at most Deadline and
+// a few seconds. The error is a *RequestError, or matches ctx's when ctx ended
+// first; probing has stopped when Run returns. A panic of a Colo or of a
+// Progress function comes out of Run, once all other traces have ended.
+func (s *Service) Run(ctx context.Context, req Request) (*Response, error) {
+	var wrong faults
+	spec, colos := s.check(req, &wrong)
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	traces := traceAll(ctx, req.Targets, colos, spec)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("api: request abandoned: %w", err)
+	}
+	return render(req.Targets, colos, traces, s.annotate(ctx, traces)), nil
+}
+
+// coloTrace is what came of tracing one target from one colo.
+type coloTrace struct {
+	result  *prober.Result // nil on failure
+	summary prober.Summary
+	failure *Failure // nil on success
+	took    time.Duration
+}
+
+// coloPanic carries a panic from the goroutine that it happened in to Run's.
+type coloPanic struct {
+	value any
+	stack []byte
+}
+
+func (p *coloPanic) String() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
+
+// traceAll returns the traces by target, then colo.
+func traceAll(ctx context.Context, targets []string, colos []Colo, spec prober.Spec) [][]coloTrace {
+	ctx, cancel := context.WithTimeout(ctx, Deadline)
+	defer cancel()
+	var (
+		running  sync.WaitGroup
+		once     sync.Once
+		panicked *coloPanic
+		traces   = make([][]coloTrace, len(targets))
+	)
+	for i, target := range targets {
+		traces[i] = make([]coloTrace, len(colos))
+		for j, colo := range colos {
+			running.Go(func() {
+				defer func() {
+					if v := recover(); v != nil {
+						once.Do(func() { panicked = &coloPanic{v, debug.Stack()} })
+						cancel()
+					}
+				}()
+				traces[i][j] = traceOne(ctx, colo, target, spec)
+			})
+		}
+	}
+	running.Wait()
+	if panicked != nil {
+		panic(panicked)
+	}
+	return traces
+}
+
+func traceOne(ctx context.Context, colo Colo, target string, spec prober.Spec) coloTrace {
+	started := time.Now()
+	result, err := colo.Trace(ctx, target, spec)
+	if err != nil {
+		return coloTrace{failure: failureOf(ctx, err), took: time.Since(started)}
+	}
+	return coloTrace{result: result, summary: prober.Summarise(result), took: result.Duration}
+}
+
+// annotate looks up every address that the answer will show, each once.
+func (s *Service) annotate(ctx context.Context, traces [][]coloTrace) map[netip.Addr]Annotation {
+	if s.annotator == nil {
+		return nil
+	}
+	var addrs []netip.Addr
+	seen := make(map[netip.Addr]bool)
+	see := func(addr netip.Addr) {
+		if !seen[addr] {
+			seen[addr] = true
+			addrs = append(addrs, addr)
+		}
+	}
+	for _, byColo := range traces {
+		for _, t := range byColo {
+			if t.result == nil {
+				continue
+			}
+			see(t.result.Spec.Target)
+			for _, hop := range t.summary.Hops {
+				for _, node := range hop.Nodes {
+					see(node.Addr)
+				}
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, annotateTimeout)
+	defer cancel()
+	return s.annotator.Annotate(ctx, addrs)
+}

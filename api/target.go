@@ -1,0 +1,97 @@
+package api
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+)
+
+// Bounds of a host name in its written form, without a trailing dot (RFC 1035
+// section 2.3.4: 255 octets on the wire).
+const (
+	maxHostname = 253
+	maxLabel    = 63
+)
+
+// CheckTarget returns nil when target can be asked for: an IPv4 or IPv6
+// address, or a host name by RFC 1123 section 2.1. Underscores are allowed,
+// since many hosts in DNS have them, and so is a trailing dot. A name whose
+// last label is a number is refused: it would be read as an address by some
+// resolvers and as a name by others. Internationalised names must be in their
+// xn-- form (RFC 5891). The error completes a sentence that starts with the
+// name of the field; it never quotes the target, which may be long and hostile.
+func CheckTarget(target string) error {
+	if target == "" {
+		return errors.New("must not be empty")
+	}
+	if addr, err := netip.ParseAddr(target); err == nil {
+		if addr.Zone() != "" {
+			return errors.New("must be an address without a zone (%…)")
+		}
+		return nil
+	}
+	if err := notBare(target); err != nil {
+		return err
+	}
+	name := strings.TrimSuffix(target, ".")
+	if len(name) > maxHostname {
+		return errors.New("must be a host name of at most 253 characters or an address")
+	}
+	last := ""
+	for label := range strings.SplitSeq(name, ".") {
+		if !isLabel(label) {
+			return errors.New("must be a host name (labels of 1 to 63 letters, digits, - and _, not starting or ending with -) or an address")
+		}
+		last = label
+	}
+	if isNumber(last) {
+		return errors.New("must be a host name or an address; a name cannot end in a number")
+	}
+	return nil
+}
+
+// notBare tells what is too much around a name or address.
+func notBare(target string) error {
+	switch {
+	case strings.Contains(target, "://"):
+		return errors.New("must be a host name or address, not a URL")
+	case strings.Contains(target, "/"):
+		return errors.New("must be one host name or address, without path or prefix length")
+	case strings.ContainsAny(target, "[]"):
+		return errors.New("must be a host name or address without brackets or port; options.port sets the port")
+	case strings.Contains(target, "%"):
+		return errors.New("must be an address without a zone (%…)")
+	case strings.Count(target, ":") == 1:
+		return errors.New("must be a host name or address without a port; options.port sets the port")
+	case strings.Contains(target, ":"):
+		return errors.New("is not a valid IPv6 address")
+	}
+	for _, r := range target {
+		if r >= 0x80 {
+			return errors.New("must be ASCII; write an internationalised name in its xn-- form")
+		}
+	}
+	return nil
+}
+
+func isLabel(label string) bool {
+	if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' {
+		return false
+	}
+	return !strings.ContainsFunc(label, func(r rune) bool {
+		return !isAlphanumeric(r) && r != '-' && r != '_'
+	})
+}
+
+// isNumber reports whether inet_aton would take the label for a number.
+func isNumber(label string) bool {
+	digits := "0123456789"
+	if strings.HasPrefix(label, "0x") || strings.HasPrefix(label, "0X") {
+		label, digits = label[2:], "0123456789abcdefABCDEF"
+	}
+	return strings.Trim(label, digits) == ""
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
