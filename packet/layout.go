@@ -1,0 +1,188 @@
+package packet
+
+// Wire layouts of the probes. Build and Parse share the offsets below.
+//
+// Outer header, patched per probe:
+//
+//	IPv4 (20 bytes)  2 total length, 4 IPID, 6 DF, 8 TTL, 10 checksum; IHL 5
+//	IPv6 (40 bytes)  0 traffic class and flow label (constant), 7 hop limit
+//
+// Behind it, by type; "*" marks what differs between the probes of a flow,
+// "=" what makes a checksum come out as wanted:
+//
+//	ICMP    0 echo request, 2 checksum (constant), 4 id, 6 sequence*,
+//	        8 tag*, 16 balance=, 18 fill to 40
+//	UDP     0 ports, 4 length, 6 checksum (the sequence)*,
+//	        8 sequence*, 10 tag*, 18 balance=, 20 fill to 40
+//	TCP     0 ports, 4 sequence*, 12 SYN, 14 window, 16 checksum*,
+//	        20 MSS, 24 SACK permitted, 26 timestamps, 36 NOP, 37 window scale, to 40
+//	GRE     0 flags (K), 2 protocol type, 4 key, 8 inner IP header,
+//	        then from target to source a keepalive:
+//	        0 flags (K), 2 protocol type 0, 4 key, 8 sequence*, 12 tag*, 20 fill to 40
+//	GREEcho 0 flags (K), 2 protocol type, 4 key, 8 inner IP header,
+//	        then from source to target ICMP as above
+//
+// So a probe is 40 bytes behind its IP header (60 and 80 bytes in all, as
+// traceroute(8) sends), or 40 bytes behind the inner one of two IP headers and
+// a GRE header (88 and 128 bytes).
+//
+// The first 8 bytes behind the IP header, which every router quotes (RFC 792),
+// name the flow in each type, and the probe too in all but the GRE ones; those
+// are told apart by the IPID, or by the inner packet where a router quotes
+// more (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4).
+
+// MaxProbeLen is the length of the longest probe: GRE over IPv6.
+const MaxProbeLen = ipv6HeaderLen + greHeaderLen + ipv6HeaderLen + segmentLen
+
+// segmentLen is the length of every ICMP, UDP, TCP and keepalive segment:
+// 8 bytes of header and 32 of payload, or a SYN with 20 bytes of options.
+const segmentLen = 40
+
+// payloadLen is what follows the 8-byte header of a segment that has one.
+const payloadLen = 32
+
+// IPv4 header (RFC 791 section 3.1).
+const (
+	ipv4HeaderLen = 20 // without options
+	ipv4TOS       = 1
+	ipv4TotalLen  = 2
+	ipv4ID        = 4
+	ipv4Fragment  = 6
+	ipv4TTL       = 8
+	ipv4Protocol  = 9
+	ipv4Checksum  = 10
+	ipv4Source    = 12
+	ipv4Target    = 16
+
+	ipv4VersionIHL = 0x45   // version 4 without options, as in every probe
+	fragmentOffset = 0x1fff // mask, in units of 8 bytes
+)
+
+// IPv6 header (RFC 8200 section 3).
+const (
+	ipv6HeaderLen  = 40
+	ipv6NextHeader = 6
+	ipv6HopLimit   = 7
+	ipv6Source     = 8
+	ipv6Target     = 24
+
+	maxFlowLabel = 0xfffff
+)
+
+// Protocol numbers, and those of IPv6 extension headers.
+const (
+	protocolHopByHop    = 0
+	protocolICMP        = 1
+	protocolTCP         = 6
+	protocolUDP         = 17
+	protocolRouting     = 43
+	protocolFragment    = 44
+	protocolGRE         = 47
+	protocolAH          = 51
+	protocolICMPv6      = 58
+	protocolDestOptions = 60
+)
+
+// ICMP and ICMPv6 (RFC 792, RFC 4443).
+const (
+	icmpHeaderLen = 8
+	icmpCode      = 1
+	icmpChecksum  = 2
+	icmpID        = 4 // echo
+	icmpSequence  = 6 // echo
+	icmpMTU       = 6 // unreachable code 4 (RFC 1191 section 4)
+	icmpPointer   = 4 // parameter problem: one byte
+	icmpv6Word    = 4 // packet too big: MTU; parameter problem: pointer
+
+	icmpLength   = 5 // RFC 4884 section 4: quote length in 32-bit words
+	icmpv6Length = 4 // RFC 4884 section 4: quote length in 64-bit words
+
+	icmpFragmentationNeeded = 4 // code of unreachable
+)
+
+// Message types.
+const (
+	icmpEchoReply        = 0
+	icmpUnreachable      = 3
+	icmpEchoRequest      = 8
+	icmpTimeExceeded     = 11
+	icmpParameterProblem = 12
+
+	icmpv6Unreachable      = 1
+	icmpv6PacketTooBig     = 2
+	icmpv6TimeExceeded     = 3
+	icmpv6ParameterProblem = 4
+	icmpv6EchoRequest      = 128
+	icmpv6EchoReply        = 129
+)
+
+// Payload of an echo request.
+const (
+	echoTag     = 8
+	echoBalance = 16
+	echoFill    = 18
+)
+
+// UDP (RFC 768) and the payload of a UDP probe.
+const (
+	udpHeaderLen = 8
+	udpLength    = 4
+	udpChecksum  = 6
+	udpSequence  = 8
+	udpTag       = 10
+	udpBalance   = 18
+	udpFill      = 20
+)
+
+// TCP (RFC 9293 section 3.1).
+const (
+	tcpHeaderLen       = 20 // without options
+	tcpSequence        = 4
+	tcpAcknowledgement = 8
+	tcpDataOffset      = 12
+	tcpFlags           = 13
+	tcpChecksum        = 16
+
+	tcpSYN = 0x02
+	tcpRST = 0x04
+	tcpACK = 0x10
+)
+
+// The SYN of a TCP probe is Linux's own: its window, and its options in its
+// order, so that middleboxes take the probe for a connection attempt.
+const (
+	synWindow      = 64240
+	synMSSv4       = 1460
+	synMSSv6       = 1440
+	synWindowScale = 7
+)
+
+// GRE (RFC 2784, with the key of RFC 2890).
+const (
+	greHeaderLen = 8 // with key, without checksum and sequence number
+	greProtocol  = 2
+	greKey       = 4 // where no checksum is present
+	greInner     = greHeaderLen
+
+	greChecksumPresent = 0x8000
+	greRoutingPresent  = 0x4000 // RFC 1701, withdrawn by RFC 2784
+	greKeyPresent      = 0x2000
+	greVersion         = 0x0007
+
+	greKeepalive = 0x0000 // protocol type of a keepalive, as Cisco's
+)
+
+// Keepalive in a GRE probe: a GRE header with key, then the payload.
+const (
+	keepaliveSequence = 8
+	keepaliveTag      = 12
+	keepaliveFill     = 20
+)
+
+// innerTTL is the TTL of encapsulated packets: the default of RFC 1700, enough
+// for any path and low enough to end a loop soon.
+const innerTTL = 64
+
+// fill is what the rest of a payload is filled with, cut to length. Whoever
+// wonders about a captured probe can read what sent it.
+const fill = "probe-agent traceroute"

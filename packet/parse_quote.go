@@ -1,0 +1,200 @@
+package packet
+
+import "encoding/binary"
+
+// minQuoted is how much of a segment a quote must hold: what RFC 792 asks for
+// and what every type needs to name its flow.
+const minQuoted = 8
+
+// maxExtensionHeaders bounds the walk through a quoted chain. RFC 8200 section
+// 4.1 recommends each header once, and destination options twice: six.
+const maxExtensionHeaders = 8
+
+// parseQuoteIPv4 reads a quoted IPv4 packet. Its length and checksum fields
+// are not looked at: routers have been seen to rewrite them.
+func parseQuoteIPv4(b []byte, q *Quote) error {
+	if len(b) < ipv4HeaderLen {
+		return ErrTruncated
+	}
+	headerLen := int(b[0]&0x0f) * 4
+	switch {
+	case b[0]>>4 != 4, headerLen < ipv4HeaderLen:
+		return ErrMalformed
+	case headerLen > len(b):
+		return ErrTruncated
+	}
+	q.TTL, q.TOS = b[ipv4TTL], b[ipv4TOS]
+	q.IPID = binary.BigEndian.Uint16(b[ipv4ID:])
+	q.Source, q.Target = addr4(b[ipv4Source:]), addr4(b[ipv4Target:])
+	q.Fragment = binary.BigEndian.Uint16(b[ipv4Fragment:])&fragmentOffset != 0
+	q.Type = quotedType(b[ipv4Protocol], protocolICMP)
+	return parseQuotedSegment(b[headerLen:], icmpEchoRequest, q)
+}
+
+// parseQuoteIPv6 reads a quoted IPv6 packet, with the extension headers that
+// may have been put into it on its way.
+func parseQuoteIPv6(b []byte, q *Quote) error {
+	if len(b) < ipv6HeaderLen {
+		return ErrTruncated
+	}
+	word := binary.BigEndian.Uint32(b)
+	if word>>28 != 6 {
+		return ErrMalformed
+	}
+	q.TTL, q.TOS = b[ipv6HopLimit], uint8(word>>20)
+	q.FlowLabel = word & maxFlowLabel
+	q.Source, q.Target = addr16(b[ipv6Source:]), addr16(b[ipv6Target:])
+	protocol, segment := b[ipv6NextHeader], b[ipv6HeaderLen:]
+	if isExtensionHeader(protocol) {
+		var err error
+		if protocol, segment, q.Fragment, err = skipExtensionHeaders(protocol, segment); err != nil {
+			return err
+		}
+	}
+	q.Type = quotedType(protocol, protocolICMPv6)
+	return parseQuotedSegment(segment, icmpv6EchoRequest, q)
+}
+
+// quotedType is the type of probe that travels as protocol, 0 if none does.
+func quotedType(protocol, icmp uint8) Type {
+	switch protocol {
+	case icmp:
+		return ICMP
+	case protocolUDP:
+		return UDP
+	case protocolTCP:
+		return TCP
+	case protocolGRE:
+		return GRE
+	}
+	return 0
+}
+
+func isExtensionHeader(protocol uint8) bool {
+	switch protocol {
+	case protocolHopByHop, protocolRouting, protocolFragment, protocolAH, protocolDestOptions:
+		return true
+	}
+	return false
+}
+
+// skipExtensionHeaders walks a chain (RFC 8200 section 4) up to the first
+// header of another kind, or to a fragment header that says that the rest is
+// from the middle of the packet.
+func skipExtensionHeaders(next uint8, b []byte) (protocol uint8, rest []byte, fragment bool, err error) {
+	for range maxExtensionHeaders {
+		if len(b) < 8 { // the shortest of them
+			return 0, nil, false, ErrTruncated
+		}
+		length := 8 + int(b[1])*8
+		switch next {
+		case protocolFragment:
+			length = 8
+			fragment = binary.BigEndian.Uint16(b[2:])>>3 != 0
+		case protocolAH:
+			length = 8 + int(b[1])*4 // RFC 4302 section 2.2
+		}
+		if length > len(b) {
+			return 0, nil, false, ErrTruncated
+		}
+		next, b = b[0], b[length:]
+		if fragment || !isExtensionHeader(next) {
+			return next, b, fragment, nil
+		}
+	}
+	return 0, nil, false, ErrMalformed
+}
+
+// parseQuotedSegment reads what follows the quoted IP header and its
+// extension headers.
+func parseQuotedSegment(b []byte, echoRequest uint8, q *Quote) error {
+	if q.Type == 0 || q.Fragment {
+		return nil
+	}
+	if len(b) < minQuoted {
+		return ErrTruncated
+	}
+	switch q.Type {
+	case ICMP:
+		if !parseQuotedEcho(b, echoRequest, q) {
+			return ErrForeign
+		}
+	case UDP:
+		parseQuotedUDP(b, q)
+	case TCP:
+		q.SourcePort, q.TargetPort = ports(b)
+		q.Sequence, q.HasSequence = binary.BigEndian.Uint32(b[tcpSequence:]), true
+	case GRE:
+		parseQuotedGRE(b, echoRequest, q)
+	}
+	return nil
+}
+
+// parseQuotedEcho reads an echo request of at least minQuoted bytes, and
+// reports false for any other message.
+func parseQuotedEcho(b []byte, echoRequest uint8, q *Quote) bool {
+	if b[0] != echoRequest {
+		return false
+	}
+	q.Checksum = binary.BigEndian.Uint16(b[icmpChecksum:])
+	q.EchoID = binary.BigEndian.Uint16(b[icmpID:])
+	q.Sequence, q.HasSequence = uint32(binary.BigEndian.Uint16(b[icmpSequence:])), true
+	q.setTag(b, echoTag)
+	return true
+}
+
+// parseQuotedUDP takes the sequence from the payload where the quote reaches
+// beyond it: address translators rewrite the checksum, and not all of them
+// restore it in quotes.
+func parseQuotedUDP(b []byte, q *Quote) {
+	q.SourcePort, q.TargetPort = ports(b)
+	at := udpChecksum
+	if q.setTag(b, udpTag) {
+		at = udpSequence
+	}
+	q.Sequence, q.HasSequence = uint32(binary.BigEndian.Uint16(b[at:])), true
+}
+
+// parseQuotedGRE reads the header and, where the quote reaches that far, the
+// inner packet, both of exactly the layout that Build gives them.
+func parseQuotedGRE(b []byte, echoRequest uint8, q *Quote) {
+	if binary.BigEndian.Uint16(b) != greKeyPresent {
+		return
+	}
+	q.Key, q.HasKey = binary.BigEndian.Uint32(b[greKey:]), true
+	protocol, segment := innerSegment(b[greInner:])
+	switch {
+	case len(segment) < minQuoted:
+	case protocol == protocolGRE:
+		number, tag, ok := parseKeepalive(segment)
+		if ok && tag != 0 {
+			q.Sequence, q.HasSequence = number, true
+			q.Tag, q.HasTag = tag, true
+		}
+	case protocol == protocolICMP && echoRequest == icmpEchoRequest, protocol == protocolICMPv6 && echoRequest == icmpv6EchoRequest:
+		parseQuotedEcho(segment, echoRequest, q)
+	}
+}
+
+// innerSegment returns what an encapsulated IP packet of ours carries.
+func innerSegment(b []byte) (protocol uint8, segment []byte) {
+	switch {
+	case len(b) >= ipv4HeaderLen && b[0] == ipv4VersionIHL:
+		return b[ipv4Protocol], b[ipv4HeaderLen:]
+	case len(b) >= ipv6HeaderLen && b[0]>>4 == 6:
+		return b[ipv6NextHeader], b[ipv6HeaderLen:]
+	}
+	return 0, nil
+}
+
+// setTag reads the tag at an offset if the quote reaches that far. Some
+// routers pad their quotes with zeros up to the extensions, so a tag of zero
+// is none.
+func (q *Quote) setTag(b []byte, at int) bool {
+	if len(b) < at+8 {
+		return false
+	}
+	q.Tag = binary.BigEndian.Uint64(b[at:])
+	q.HasTag = q.Tag != 0
+	return q.HasTag
+}

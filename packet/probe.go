@@ -1,0 +1,95 @@
+package packet
+
+import "net/netip"
+
+// Type is the kind of probe that goes over the wire.
+type Type uint8
+
+// The probe types. GREEcho is a GRE-encapsulated ICMP echo request; GRE is a
+// GRE packet with a keepalive in it.
+const (
+	ICMP Type = iota + 1
+	UDP
+	TCP
+	GRE
+	GREEcho
+)
+
+// String returns the name used in requests and results.
+func (t Type) String() string {
+	switch t {
+	case ICMP:
+		return "icmp"
+	case UDP:
+		return "udp"
+	case TCP:
+		return "tcp"
+	case GRE:
+		return "gre"
+	case GREEcho:
+		return "gre-echo"
+	}
+	return "unknown"
+}
+
+// Flow is what all probes of one flow have in common: everything that a
+// router may hash to choose among equal-cost paths (RFC 2992, Paris
+// traceroute), so that one flow sees one path.
+type Flow struct {
+	Type           Type
+	Source, Target netip.Addr // one family, no zone
+	SourcePort     uint16     // UDP, TCP
+	TargetPort     uint16     // UDP, TCP
+	EchoID         uint16     // ICMP, GREEcho: identifier of the echo request
+	Checksum       uint16     // ICMP, GREEcho: checksum that every echo request of the flow carries; never 0xffff
+	Key            uint32     // GRE, GREEcho: key of the outer GRE header
+	FlowLabel      uint32     // IPv6: 20 bits
+	TOS            uint8      // IPv4 TOS, IPv6 traffic class
+}
+
+// Mark is what tells one probe of a flow from the next.
+type Mark struct {
+	// TTL is the IPv4 TTL or IPv6 hop limit, 1 to 255.
+	TTL uint8
+	// IPID is the IPv4 identification. It must not be 0: the kernel would
+	// replace it. Not carried in IPv6.
+	IPID uint16
+	// Sequence names the probe within its flow: the ICMP echo sequence number
+	// (16 bits), the UDP checksum (1 to 0xfffe, balanced by the payload), the
+	// TCP sequence number (32 bits), and for GRE a number inside the keepalive.
+	Sequence uint32
+	// Tag is a keyed value that only the sender can compute. It rides in the
+	// payload of every type that has one (all but TCP). It must not be 0:
+	// that is how a padded quote looks.
+	Tag uint64
+}
+
+// Outgoing is one crafted IP packet on its way to the wire. The destination
+// is read from its IP header.
+type Outgoing struct {
+	Bytes []byte // whole IP packet, IPv4 or IPv6
+	Token uint32 // handed back with the packet's transmit Stamp
+}
+
+// Stamp is the kernel's word on when an Outgoing packet left.
+type Stamp struct {
+	Token uint32
+	// Wall is the transmit time by CLOCK_REALTIME, nanoseconds since 1970.
+	Wall int64
+}
+
+// Incoming is one received packet. For IPv4, Bytes starts with the IP header
+// and the address fields may stay unset. For IPv6 raw sockets give no header:
+// Bytes starts behind it (and behind extension headers), and Protocol, From,
+// To, HopLimit and TrafficClass say what the header said.
+type Incoming struct {
+	Bytes        []byte
+	IPv6         bool
+	Protocol     uint8
+	From, To     netip.Addr
+	HopLimit     uint8 // 0 when unknown
+	TrafficClass uint8
+	// Wall is the kernel's receive time by CLOCK_REALTIME, nanoseconds since
+	// 1970; 0 when the kernel gave none.
+	Wall int64
+}

@@ -1,0 +1,154 @@
+package packet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Template is the crafted packet of a flow, from which its probes are built.
+// It does not change once made, and may be used by several goroutines.
+type Template struct {
+	bytes []byte // the packet, with everything that Build patches left 0
+
+	// Folded sums of what Build leaves alone: of the IPv4 header, and of the
+	// segment with its pseudo header.
+	headerSum, segmentSum uint16
+
+	segment uint8 // offset of the segment that names the probe
+	kind    Type
+	ipv6    bool
+}
+
+// NewTemplate crafts the packet that all probes of flow start from. It fails
+// when the flow cannot be probed: an unknown type, addresses that are unset,
+// of two families, IPv4-mapped or zoned, a port 0 for UDP and TCP, the echo
+// checksum 0xffff (no packet has it: one's-complement arithmetic yields 0
+// instead), or a flow label of more than 20 bits.
+func NewTemplate(flow Flow) (*Template, error) {
+	if err := flow.validate(); err != nil {
+		return nil, fmt.Errorf("packet: %s flow from %v to %v: %w", flow.Type, flow.Source, flow.Target, err)
+	}
+	b, err := craft(&flow)
+	if err != nil {
+		return nil, fmt.Errorf("packet: crafting %s flow from %v to %v: %w", flow.Type, flow.Source, flow.Target, err)
+	}
+	t := &Template{
+		bytes:   b,
+		segment: uint8(len(b) - segmentLen),
+		kind:    flow.Type,
+		ipv6:    flow.Source.Is6(),
+	}
+	if !t.ipv6 {
+		clear(b[ipv4Checksum : ipv4Checksum+2])
+		t.headerSum = fold(sum(b[:ipv4HeaderLen]))
+	}
+	t.segmentSum = prepareSegment(b, int(t.segment), &flow)
+	return t, nil
+}
+
+func (f *Flow) validate() error {
+	switch {
+	case f.Type < ICMP || f.Type > GREEcho:
+		return errors.New("no such type")
+	case !probeable(f.Source), !probeable(f.Target):
+		return errors.New("an address is unset, IPv4-mapped or zoned")
+	case f.Source.Is4() != f.Target.Is4():
+		return errors.New("addresses of two families")
+	case (f.Type == UDP || f.Type == TCP) && (f.SourcePort == 0 || f.TargetPort == 0):
+		return errors.New("port 0")
+	case (f.Type == ICMP || f.Type == GREEcho) && f.Checksum == 0xffff:
+		return errors.New("no packet has the checksum 0xffff")
+	case f.FlowLabel > maxFlowLabel:
+		return errors.New("flow label of more than 20 bits")
+	}
+	return nil
+}
+
+// probeable reports whether a can stand in an IP header of its family.
+func probeable(a netip.Addr) bool {
+	return a.IsValid() && !a.IsUnspecified() && !a.Is4In6() && a.Zone() == ""
+}
+
+// prepareSegment sets the segment's checksum to its share in every probe and
+// returns the sum of all that Build leaves alone.
+func prepareSegment(b []byte, offset int, flow *Flow) uint16 {
+	segment := b[offset:]
+	switch flow.Type {
+	case ICMP, GREEcho:
+		binary.BigEndian.PutUint16(segment[icmpChecksum:], flow.Checksum)
+	case UDP:
+		clear(segment[udpChecksum : udpChecksum+2])
+	case TCP:
+		clear(segment[tcpChecksum : tcpChecksum+2])
+	case GRE:
+		return 0 // a keepalive has no checksum
+	}
+	s := sum(segment)
+	if flow.Source.Is6() {
+		// The addresses end where the segment starts: probes carry no
+		// extension headers.
+		s += pseudoHeaderSum(b[offset-32:offset], segmentProtocol(flow.Type, true), segmentLen)
+	} else if flow.Type == UDP || flow.Type == TCP {
+		s += pseudoHeaderSum(b[offset-8:offset], segmentProtocol(flow.Type, false), segmentLen)
+	}
+	return fold(s)
+}
+
+// Len returns the length in bytes of every probe of the flow, at most
+// MaxProbeLen.
+func (t *Template) Len() int { return len(t.bytes) }
+
+// Build writes the probe named by m to the start of dst, which must have room
+// (capacity) for Len bytes, and returns their number. It does not check m: see
+// Mark for what its fields must not be.
+func (t *Template) Build(dst []byte, m Mark) int {
+	dst = dst[:len(t.bytes)]
+	copy(dst, t.bytes)
+	if t.ipv6 {
+		dst[ipv6HopLimit] = m.TTL
+	} else {
+		binary.BigEndian.PutUint16(dst[ipv4ID:], m.IPID)
+		dst[ipv4TTL] = m.TTL
+		s := uint64(t.headerSum) + uint64(m.IPID) + uint64(m.TTL)<<8
+		binary.BigEndian.PutUint16(dst[ipv4Checksum:], ^fold(s))
+	}
+	segment := dst[t.segment:]
+	segment = segment[:segmentLen]
+	switch t.kind {
+	case ICMP, GREEcho:
+		patchEcho(segment, t.segmentSum, m)
+	case UDP:
+		patchUDP(segment, t.segmentSum, m)
+	case TCP:
+		patchTCP(segment, t.segmentSum, m)
+	case GRE:
+		binary.BigEndian.PutUint32(segment[keepaliveSequence:], m.Sequence)
+		binary.BigEndian.PutUint64(segment[keepaliveTag:], m.Tag)
+	}
+	return len(dst)
+}
+
+func patchEcho(b []byte, base uint16, m Mark) {
+	sequence := uint16(m.Sequence)
+	binary.BigEndian.PutUint16(b[icmpSequence:], sequence)
+	binary.BigEndian.PutUint64(b[echoTag:], m.Tag)
+	s := uint64(base) + uint64(sequence) + sum64(m.Tag)
+	binary.BigEndian.PutUint16(b[echoBalance:], ^fold(s))
+}
+
+func patchUDP(b []byte, base uint16, m Mark) {
+	sequence := uint16(m.Sequence)
+	binary.BigEndian.PutUint16(b[udpChecksum:], sequence)
+	binary.BigEndian.PutUint16(b[udpSequence:], sequence)
+	binary.BigEndian.PutUint64(b[udpTag:], m.Tag)
+	s := uint64(base) + 2*uint64(sequence) + sum64(m.Tag)
+	binary.BigEndian.PutUint16(b[udpBalance:], ^fold(s))
+}
+
+func patchTCP(b []byte, base uint16, m Mark) {
+	binary.BigEndian.PutUint32(b[tcpSequence:], m.Sequence)
+	s := uint64(base) + uint64(m.Sequence)
+	binary.BigEndian.PutUint16(b[tcpChecksum:], ^fold(s))
+}

@@ -1,0 +1,274 @@
+package packet
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"pgregory.net/rapid"
+)
+
+func TestBuildGolden(t *testing.T) {
+	eachFlow(t, func(t *testing.T, flow Flow) {
+		family := "v4"
+		if flow.Source.Is6() {
+			family = "v6"
+		}
+		want := readHex(t, "probe", flow.Type.String()+"-"+family+".hex")
+		if diff := cmp.Diff(want, build(t, flow, goldenMark)); diff != "" {
+			t.Errorf("probe (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestNewTemplateRefuses(t *testing.T) {
+	v4, v6 := families[0], families[1]
+	tests := []struct {
+		name   string
+		types  []Type
+		spoil  func(*Flow)
+		accept []Type // types that do not mind
+	}{
+		{"no type", allTypes, func(f *Flow) { f.Type = 0 }, nil},
+		{"unknown type", allTypes, func(f *Flow) { f.Type = GREEcho + 1 }, nil},
+		{"no source", allTypes, func(f *Flow) { f.Source = netip.Addr{} }, nil},
+		{"no target", allTypes, func(f *Flow) { f.Target = netip.Addr{} }, nil},
+		{"unspecified source", allTypes, func(f *Flow) { f.Source = netip.IPv4Unspecified() }, nil},
+		{"two families", allTypes, func(f *Flow) { f.Target = v6.target }, nil},
+		{"mapped", allTypes, func(f *Flow) { f.Source, f.Target = v6.source, netip.AddrFrom16(v4.target.As16()) }, nil},
+		{"zone", allTypes, func(f *Flow) { f.Source, f.Target = v6.source, netip.MustParseAddr("fe80::1%eth0") }, nil},
+		{"flow label", allTypes, func(f *Flow) { f.FlowLabel = 1 << 20 }, nil},
+		{"source port 0", []Type{UDP, TCP}, func(f *Flow) { f.SourcePort = 0 }, []Type{ICMP, GRE, GREEcho}},
+		{"target port 0", []Type{UDP, TCP}, func(f *Flow) { f.TargetPort = 0 }, []Type{ICMP, GRE, GREEcho}},
+		{"checksum 0xffff", []Type{ICMP, GREEcho}, func(f *Flow) { f.Checksum = 0xffff }, []Type{UDP, TCP, GRE}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			try := func(typ Type) error {
+				flow := flowOf(typ, v4.source, v4.target)
+				test.spoil(&flow)
+				_, err := NewTemplate(flow)
+				return err
+			}
+			for _, typ := range test.types {
+				if try(typ) == nil {
+					t.Errorf("%v accepted", typ)
+				}
+			}
+			for _, typ := range test.accept {
+				if err := try(typ); err != nil {
+					t.Errorf("%v refused: %v", typ, err)
+				}
+			}
+		})
+	}
+}
+
+// drawMark draws any mark that Mark's rules allow.
+func drawMark(t *rapid.T) Mark {
+	m := Mark{
+		TTL:  rapid.Uint8Range(1, 255).Draw(t, "ttl"),
+		IPID: rapid.Uint16Range(1, 0xffff).Draw(t, "ipid"),
+		Tag:  rapid.Uint64Min(1).Draw(t, "tag"),
+	}
+	// The low half is the UDP checksum, so 1 to 0xfffe.
+	m.Sequence = uint32(rapid.Uint16().Draw(t, "high"))<<16 | uint32(rapid.Uint16Range(1, 0xfffe).Draw(t, "low"))
+	return m
+}
+
+// drawFlow varies what a flow may vary.
+func drawFlow(t *rapid.T, flow Flow) Flow {
+	flow.SourcePort = rapid.Uint16Min(1).Draw(t, "sourcePort")
+	flow.TargetPort = rapid.Uint16Min(1).Draw(t, "targetPort")
+	flow.EchoID = rapid.Uint16().Draw(t, "id")
+	flow.Checksum = rapid.Uint16Range(0, 0xfffe).Draw(t, "checksum")
+	flow.Key = rapid.Uint32().Draw(t, "key")
+	flow.FlowLabel = rapid.Uint32Range(0, maxFlowLabel).Draw(t, "label")
+	flow.TOS = rapid.Uint8().Draw(t, "tos")
+	return flow
+}
+
+// TestBuildMatchesGopacket has gopacket serialise every probe anew, lengths
+// and checksums computed by it, from the probe's own payload.
+func TestBuildMatchesGopacket(t *testing.T) {
+	eachFlow(t, func(t *testing.T, base Flow) {
+		rapid.Check(t, func(rt *rapid.T) {
+			flow, m := drawFlow(rt, base), drawMark(rt)
+			got := build(t, flow, m)
+			if len(got) != mustTemplate(t, flow).Len() || len(got) > MaxProbeLen {
+				rt.Fatalf("%d bytes", len(got))
+			}
+			if diff := cmp.Diff(oracle(t, flow, m, got), got); diff != "" {
+				rt.Fatalf("%+v %+v (-gopacket +got):\n%s", flow, m, diff)
+			}
+		})
+	})
+}
+
+func oracle(t testing.TB, flow Flow, m Mark, probe []byte) []byte {
+	t.Helper()
+	serialize := func(options gopacket.SerializeOptions, stack ...gopacket.SerializableLayer) []byte {
+		buffer := gopacket.NewSerializeBuffer()
+		if err := gopacket.SerializeLayers(buffer, options, stack...); err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Clone(buffer.Bytes())
+	}
+	all := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	ip := func(protocol layers.IPProtocol, ttl uint8, id uint16, homeward bool, body []byte) []byte {
+		source, target := flow.Source.AsSlice(), flow.Target.AsSlice()
+		if homeward {
+			source, target = target, source
+		}
+		if flow.Source.Is4() {
+			return serialize(all, &layers.IPv4{Version: 4, TOS: flow.TOS, Id: id, Flags: layers.IPv4DontFragment, TTL: ttl, Protocol: protocol, SrcIP: source, DstIP: target}, gopacket.Payload(body))
+		}
+		return serialize(all, &layers.IPv6{Version: 6, TrafficClass: flow.TOS, FlowLabel: flow.FlowLabel, NextHeader: protocol, HopLimit: ttl, SrcIP: source, DstIP: target}, gopacket.Payload(body))
+	}
+	var network gopacket.NetworkLayer = &layers.IPv4{SrcIP: flow.Source.AsSlice(), DstIP: flow.Target.AsSlice()}
+	icmp, etherType := layers.IPProtocolICMPv4, layers.EthernetTypeIPv4
+	if flow.Source.Is6() {
+		network = &layers.IPv6{SrcIP: flow.Source.AsSlice(), DstIP: flow.Target.AsSlice()}
+		icmp, etherType = layers.IPProtocolICMPv6, layers.EthernetTypeIPv6
+	}
+	tail := gopacket.Payload(probe[len(probe)-payloadLen:])
+	var segment []byte
+	switch flow.Type {
+	case ICMP, GREEcho:
+		if flow.Source.Is4() {
+			segment = serialize(all, &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: flow.EchoID, Seq: uint16(m.Sequence)}, tail)
+			break
+		}
+		layer := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(128, 0)}
+		_ = layer.SetNetworkLayerForChecksum(network)
+		segment = serialize(all, layer, &layers.ICMPv6Echo{Identifier: flow.EchoID, SeqNumber: uint16(m.Sequence)}, tail)
+	case UDP:
+		layer := &layers.UDP{SrcPort: layers.UDPPort(flow.SourcePort), DstPort: layers.UDPPort(flow.TargetPort)}
+		_ = layer.SetNetworkLayerForChecksum(network)
+		segment = serialize(all, layer, tail)
+	case TCP:
+		options := probe[len(probe)-20:]
+		layer := &layers.TCP{SrcPort: layers.TCPPort(flow.SourcePort), DstPort: layers.TCPPort(flow.TargetPort), Seq: m.Sequence, SYN: true, Window: 64240, DataOffset: 10}
+		_ = layer.SetNetworkLayerForChecksum(network)
+		// The options as payload: the checksum does not tell them apart.
+		segment = serialize(gopacket.SerializeOptions{ComputeChecksums: true}, layer, gopacket.Payload(options))
+	case GRE:
+		segment = serialize(all, &layers.GRE{KeyPresent: true, Key: flow.Key}, tail)
+	}
+	number, tag := binary.BigEndian.AppendUint32(nil, m.Sequence), binary.BigEndian.AppendUint64(nil, m.Tag)
+	if flow.Type == GRE && !bytes.HasPrefix(tail, append(number, tag...)) {
+		t.Fatalf("keepalive payload is %x", tail)
+	}
+	switch flow.Type {
+	case UDP:
+		return ip(layers.IPProtocolUDP, m.TTL, m.IPID, false, segment)
+	case TCP:
+		return ip(layers.IPProtocolTCP, m.TTL, m.IPID, false, segment)
+	case GRE:
+		inner := ip(layers.IPProtocolGRE, 64, 0, true, segment)
+		return ip(layers.IPProtocolGRE, m.TTL, m.IPID, false, serialize(all, &layers.GRE{KeyPresent: true, Key: flow.Key, Protocol: etherType}, gopacket.Payload(inner)))
+	case GREEcho:
+		inner := ip(icmp, 64, 0, false, segment)
+		return ip(layers.IPProtocolGRE, m.TTL, m.IPID, false, serialize(all, &layers.GRE{KeyPresent: true, Key: flow.Key, Protocol: etherType}, gopacket.Payload(inner)))
+	}
+	return ip(icmp, m.TTL, m.IPID, false, segment)
+}
+
+// TestFlowIsConstant checks that nothing a router may hash differs between
+// the probes of a flow: the IP header but for TTL, IPID and checksum, and the
+// first 4 bytes behind it (ports, or ICMP type, code and checksum); for ICMP
+// also the identifier, for GRE also the key and the inner header.
+func TestFlowIsConstant(t *testing.T) {
+	eachFlow(t, func(t *testing.T, base Flow) {
+		rapid.Check(t, func(rt *rapid.T) {
+			flow := drawFlow(rt, base)
+			hashed := func(m Mark) []byte {
+				b := build(t, flow, m)
+				at := ipv6HeaderLen
+				if flow.Source.Is4() {
+					at = ipv4HeaderLen
+					clear(b[ipv4ID : ipv4ID+2])
+					b[ipv4TTL] = 0
+					clear(b[ipv4Checksum : ipv4Checksum+2])
+				} else {
+					b[ipv6HopLimit] = 0
+				}
+				constant := map[Type]int{ICMP: icmpSequence, UDP: 4, TCP: 4, GRE: 8 + at + keepaliveSequence, GREEcho: 8 + at + icmpSequence}
+				return b[:at+constant[flow.Type]]
+			}
+			first, second := drawMark(rt), drawMark(rt)
+			if diff := cmp.Diff(hashed(first), hashed(second)); diff != "" {
+				rt.Fatalf("%+v and %+v differ:\n%s", first, second, diff)
+			}
+		})
+	})
+}
+
+func TestProbeLengths(t *testing.T) {
+	want := map[string]int{
+		"icmp-v4": 60, "udp-v4": 60, "tcp-v4": 60, "gre-v4": 88, "gre-echo-v4": 88,
+		"icmp-v6": 80, "udp-v6": 80, "tcp-v6": 80, "gre-v6": 128, "gre-echo-v6": 128,
+	}
+	for _, family := range families {
+		for _, typ := range allTypes {
+			name := typ.String() + "-" + family.name
+			if got := mustTemplate(t, flowOf(typ, family.source, family.target)).Len(); got != want[name] {
+				t.Errorf("%s: %d bytes, want %d", name, got, want[name])
+			}
+		}
+	}
+}
+
+// TestBuildRewritesAll builds over a dirty buffer.
+func TestBuildRewritesAll(t *testing.T) {
+	eachFlow(t, func(t *testing.T, flow Flow) {
+		dirty := bytes.Repeat([]byte{0xa5}, MaxProbeLen+1)
+		n := mustTemplate(t, flow).Build(dirty[:0], goldenMark)
+		if diff := cmp.Diff(build(t, flow, goldenMark), dirty[:n]); diff != "" {
+			t.Errorf("(-clean +dirty):\n%s", diff)
+		}
+		if dirty[n] != 0xa5 {
+			t.Error("wrote past the probe")
+		}
+	})
+}
+
+func TestBuildAllocatesNothing(t *testing.T) {
+	eachFlow(t, func(t *testing.T, flow Flow) {
+		template, b := mustTemplate(t, flow), make([]byte, MaxProbeLen)
+		m := goldenMark
+		if n := testing.AllocsPerRun(100, func() { m.Sequence++; template.Build(b, m) }); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+}
+
+func BenchmarkBuild(b *testing.B) {
+	for _, family := range families {
+		for _, typ := range allTypes {
+			b.Run(typ.String()+"-"+family.name, func(b *testing.B) {
+				template, dst := mustTemplate(b, flowOf(typ, family.source, family.target)), make([]byte, MaxProbeLen)
+				m := goldenMark
+				b.ReportAllocs()
+				for b.Loop() {
+					m.Sequence++
+					template.Build(dst, m)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkNewTemplate(b *testing.B) {
+	flow := flowOf(GREEcho, families[1].source, families[1].target)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := NewTemplate(flow); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
