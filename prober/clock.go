@@ -1,0 +1,90 @@
+package prober
+
+import "time"
+
+// instant is a reading of the monotonic clock: nanoseconds since the engine
+// started.
+type instant int64
+
+func (i instant) add(d time.Duration) instant   { return i + instant(d) }
+func (i instant) since(j instant) time.Duration { return time.Duration(i - j) }
+
+// moment is one reading of both clocks.
+type moment struct {
+	mono instant
+	wall int64 // CLOCK_REALTIME, nanoseconds since 1970
+}
+
+// What the wall clock may drift against the monotonic one before it counts as
+// stepped: the noise of reading two clocks in turn, and more than twice the
+// 500 ppm by which the kernel slews (adjtimex(2)).
+const (
+	clockNoise     = 20 * time.Microsecond
+	clockSlewPerMs = time.Microsecond
+)
+
+// clockWatch notices steps of the wall clock. Kernel stamps are wall time, so
+// two of them may only be subtracted when they come from the same epoch.
+type clockWatch struct {
+	last  moment
+	known bool
+	epoch uint8
+}
+
+// stepped reports whether m lies off the line that the clocks were on.
+func (c *clockWatch) stepped(m moment) bool {
+	if !c.known {
+		return false
+	}
+	passed := m.mono.since(c.last.mono)
+	drift := time.Duration(m.wall-c.last.wall) - passed
+	return drift.Abs() > clockNoise+passed.Abs()/time.Millisecond*clockSlewPerMs
+}
+
+// observe takes m into account and returns the epoch that it belongs to.
+func (c *clockWatch) observe(m moment) uint8 {
+	if c.stepped(m) {
+		c.epoch++
+	}
+	c.last, c.known = m, true
+	return c.epoch
+}
+
+// stampSlack is how far a kernel RTT may exceed the one seen from this
+// process. It cannot really, for our readings enclose the kernel's; this much
+// is granted to the reading of two clocks.
+const stampSlack = 10 * time.Microsecond
+
+// sending is when a probe left, as far as known.
+type sending struct {
+	user   instant
+	kernel int64 // wall clock; 0 without a stamp
+	epoch  uint8
+}
+
+// receipt is when a reply came.
+type receipt struct {
+	user   moment
+	kernel int64 // wall clock; 0 without a stamp
+	epoch  uint8
+}
+
+// roundTrip returns the best RTT that the stamps allow and says which clock
+// it rests on. A stamp is dropped when the wall clock was stepped between the
+// two ends, or when it contradicts the monotonic readings that enclose it.
+func roundTrip(s sending, r receipt) (time.Duration, Clock) {
+	user := max(0, r.user.mono.since(s.user))
+	if s.epoch != r.epoch || r.kernel == 0 {
+		return user, UserClock
+	}
+	if s.kernel != 0 {
+		if rtt := time.Duration(r.kernel - s.kernel); rtt >= 0 && rtt <= user+stampSlack {
+			return rtt, KernelClock
+		}
+	}
+	lag := time.Duration(r.user.wall - r.kernel)
+	if lag < 0 || lag > user {
+		return user, UserClock
+	}
+	return user - lag, KernelReceiveClock
+}

@@ -1,0 +1,72 @@
+package prober
+
+import (
+	"testing"
+	"time"
+)
+
+const (
+	ms = int64(time.Millisecond)
+	us = int64(time.Microsecond)
+)
+
+// wall0 is when the tests' wall clock starts; nothing may depend on it.
+const wall0 = int64(1_700_000_000_000_000_000)
+
+func at(mono, step int64) moment { return moment{mono: instant(mono), wall: wall0 + mono + step} }
+
+func TestRoundTrip(t *testing.T) {
+	sentAt := sending{user: instant(5 * ms), kernel: wall0 + 5*ms + 40*us}
+	tests := []struct {
+		name  string
+		s     sending
+		r     receipt
+		want  time.Duration
+		clock Clock
+	}{
+		{"both kernel stamps", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, KernelClock},
+		{"no transmit stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, KernelReceiveClock},
+		{"no receive stamp", sentAt, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, UserClock},
+		{"no stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, UserClock},
+		{"step noticed: another epoch", sentAt, receipt{user: at(25*ms, 3600*1000*ms), kernel: wall0 + 25*ms + 3600*1000*ms, epoch: 1}, 20 * time.Millisecond, UserClock},
+		{"stamps of two epochs that look right", sentAt, receipt{user: at(25*ms, -3*ms), kernel: wall0 + 22*ms - 60*us, epoch: 1}, 20 * time.Millisecond, UserClock},
+		{"stepped forward between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 3600*1000*ms}, 20 * time.Millisecond, UserClock},
+		{"stepped back between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 - 3600*1000*ms}, 20 * time.Millisecond, UserClock},
+		{"transmit stamp after the receipt", sending{user: instant(5 * ms), kernel: wall0 + 30*ms}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, KernelReceiveClock},
+		{"readings out of order", sending{user: instant(25 * ms)}, receipt{user: at(5*ms, 0)}, 0, UserClock},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, clock := roundTrip(tt.s, tt.r); got != tt.want || clock != tt.clock {
+				t.Errorf("got %v by %v, want %v by %v", got, clock, tt.want, tt.clock)
+			}
+		})
+	}
+}
+
+func TestClockWatch(t *testing.T) {
+	tests := []struct {
+		name     string
+		readings []moment
+		want     uint8 // epoch after them
+	}{
+		{"steady", []moment{at(0, 0), at(ms, 0), at(5000*ms, 0)}, 0},
+		{"noise of reading two clocks", []moment{at(0, 0), at(ms, 15*us), at(2*ms, -3*us)}, 0},
+		{"slewed by 500 ppm", []moment{at(0, 0), at(1000*ms, 500*us), at(2000*ms, 1000*us)}, 0},
+		{"an hour forward", []moment{at(0, 0), at(ms, 3600*1000*ms), at(2*ms, 3600*1000*ms)}, 1},
+		{"a millisecond back", []moment{at(0, 0), at(ms, -ms), at(2*ms, -ms)}, 1},
+		{"there and back", []moment{at(0, 0), at(ms, 9*ms), at(2*ms, 0)}, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var c clockWatch
+			var got uint8
+			for _, m := range tt.readings {
+				got = c.observe(m)
+			}
+			if got != tt.want {
+				t.Errorf("epoch %d, want %d", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,340 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"probe-agent/packet"
+)
+
+// Defaults of Options.
+const (
+	// DefaultRate is what an edge host spares without noticing: 10,000
+	// probes a second are about 5 Mbit/s.
+	DefaultRate = 10_000
+	// DefaultNearHopRate keeps one host from using up what its first routers
+	// answer to everybody.
+	DefaultNearHopRate = 500
+	// Unlimited as a rate lifts the limit.
+	Unlimited = -1
+)
+
+// Options of an Engine. The zero value stands for the defaults.
+type Options struct {
+	Rate        float64 // probes per second, all traces together
+	NearHopRate float64 // probes per second to each of the first three TTLs, by family
+}
+
+// ErrClosed is returned by Trace when the engine is closed.
+var ErrClosed = errors.New("prober: engine is closed")
+
+// ErrCapacity is matched when a trace could not start because all probe
+// identities stayed in use.
+var ErrCapacity = errors.New("prober: too many traces at once")
+
+// Engine runs traces over one Transport. All methods are safe for concurrent
+// use. The engine owns its goroutines, one sender and one receiver for each
+// queue of the transport; they end with Close.
+type Engine struct {
+	transport Transport
+	base      time.Time
+
+	mu       sync.Mutex // guards everything below
+	clock    clockWatch
+	identity *identity
+	schedule schedule
+	rate     pacer
+	near     *nearGate
+	running  map[*trace]struct{}
+	totals   totals
+	sleeping instant // when the sender wakes by itself
+	closed   bool
+
+	wake chan struct{} // capacity 1: the sender has something new to look at
+	stop chan struct{} // closed by Close
+	wg   sync.WaitGroup
+}
+
+// New starts an engine on the transport, which it closes in Close.
+func New(transport Transport, o Options) (*Engine, error) {
+	ports := transport.Ports()
+	if len(ports) < PacketsPerTTLLimit {
+		return nil, fmt.Errorf("prober: transport holds %d source ports, at least %d are needed", len(ports), PacketsPerTTLLimit)
+	}
+	e := &Engine{
+		transport: transport,
+		base:      time.Now(),
+		identity:  newIdentity(ports),
+		rate:      newPacer(limit(o.Rate, DefaultRate), 1),
+		near:      newNearGate(limit(o.NearHopRate, DefaultNearHopRate)),
+		running:   make(map[*trace]struct{}),
+		wake:      make(chan struct{}, 1),
+		stop:      make(chan struct{}),
+	}
+	e.wg.Go(e.runSender)
+	for queue := range transport.Queues() {
+		e.wg.Go(func() { e.runReceiver(queue) })
+	}
+	return e, nil
+}
+
+func limit(rate, standard float64) float64 {
+	switch {
+	case rate == 0:
+		return standard
+	case rate < 0:
+		return 0
+	}
+	return rate
+}
+
+// Close ends every trace with ErrClosed, stops the goroutines and closes the
+// transport. Further calls do nothing.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	for t := range e.running {
+		t.err = ErrClosed
+		e.finish(t)
+	}
+	e.mu.Unlock()
+	close(e.stop)
+	err := e.transport.Close()
+	e.wg.Wait()
+	return err
+}
+
+// Trace runs one traceroute and returns what it learned. It ends when the
+// path is known and every probe on it is answered or has had its wait. When
+// ctx ends first, sending stops at once and the error wraps ctx.Err().
+//
+// Other errors: a Spec out of range; no route, or packets that the host
+// refuses to send (wrapping the system's error); ErrCapacity; ErrClosed.
+func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
+	spec, err := spec.complete()
+	if err != nil {
+		return nil, err
+	}
+	source, err := e.transport.Source(spec.Target)
+	if err != nil {
+		return nil, fmt.Errorf("prober: no way to %v: %w", spec.Target, err)
+	}
+	var traces []*trace
+	for _, typ := range spec.Method.types() {
+		traces = append(traces, newTrace(spec, typ, source, rand.Uint64()))
+	}
+	if len(traces) == 2 {
+		traces[0].twin, traces[1].twin = traces[1], traces[0]
+	}
+	if err := e.register(ctx, traces); err != nil {
+		return nil, err
+	}
+	defer e.release(traces)
+	if err := craft(traces); err != nil {
+		return nil, err
+	}
+	started := e.start(traces)
+	if err := e.await(ctx, traces, started); err != nil {
+		return nil, err
+	}
+	e.collectStamps()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range traces {
+		if t.err != nil {
+			return nil, t.err
+		}
+	}
+	return newResult(traces, started, e.now().mono), nil
+}
+
+// types returns the kinds of probe that the method sends, one trace each.
+func (m Method) types() []packet.Type {
+	return map[Method][]packet.Type{
+		ICMP:    {packet.ICMP},
+		TCP:     {packet.TCP},
+		UDP:     {packet.UDP},
+		GRE:     {packet.GRE},
+		GREICMP: {packet.GREEcho, packet.ICMP},
+	}[m]
+}
+
+// How long a trace waits for identities that others hold, and how often it
+// looks.
+const (
+	identityWait = 10 * time.Second
+	identityPoll = 20 * time.Millisecond
+)
+
+// register reserves an identity for every flow of the traces.
+func (e *Engine) register(ctx context.Context, traces []*trace) error {
+	deadline := time.Now().Add(identityWait)
+	for {
+		err := e.tryRegister(traces)
+		if !errors.Is(err, errExhausted) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return ErrCapacity
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("prober: trace not started: %w", ctx.Err())
+		case <-e.stop:
+			return ErrClosed
+		case <-time.After(identityPoll):
+		}
+	}
+}
+
+func (e *Engine) tryRegister(traces []*trace) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	now := e.now()
+	for i, t := range traces {
+		if err := e.identity.acquire(t, now.mono); err != nil {
+			for _, taken := range traces[:i] {
+				e.identity.release(taken, now.mono)
+			}
+			return err
+		}
+	}
+	for _, t := range traces {
+		for i := range t.flows {
+			f := &t.flows[i]
+			f.tag = e.identity.tag(t.nonce, spaceOf(t.typ), f.handle, 0)
+			f.sourcePort = e.identity.sourcePort(t.typ, f.handle)
+		}
+	}
+	return nil
+}
+
+// craft makes the packet template of every flow.
+func craft(traces []*trace) error {
+	for _, t := range traces {
+		for i := range t.flows {
+			if err := t.craft(i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// start hands the traces to the sender.
+func (e *Engine) start(traces []*trace) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	for _, t := range traces {
+		t.started = now.mono
+		if e.closed {
+			t.err = ErrClosed
+			e.finish(t)
+			continue
+		}
+		e.running[t] = struct{}{}
+		e.schedule.push(t)
+	}
+	e.rouse(now.mono)
+	return e.base.Add(time.Duration(now.mono))
+}
+
+// progressEvery is the least time between two calls of Spec.Progress.
+const progressEvery = 50 * time.Millisecond
+
+// await returns when all traces have finished, or ctx ends.
+func (e *Engine) await(ctx context.Context, traces []*trace, started time.Time) error {
+	var tick <-chan time.Time
+	if traces[0].spec.Progress != nil {
+		ticker := time.NewTicker(progressEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for _, t := range traces {
+		for open := true; open; {
+			select {
+			case <-t.done:
+				open = false
+			case <-tick:
+				if r := e.snapshot(traces, started); r != nil {
+					traces[0].spec.Progress(r)
+				}
+			case <-ctx.Done():
+				return fmt.Errorf("prober: trace of %v cut short: %w", t.target, ctx.Err())
+			}
+		}
+	}
+	return nil
+}
+
+// snapshot returns the result so far, nil when nothing has changed.
+func (e *Engine) snapshot(traces []*trace, started time.Time) *Result {
+	e.collectStamps()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	changed := false
+	for _, t := range traces {
+		changed = changed || t.changed
+		t.changed = false
+	}
+	if !changed {
+		return nil
+	}
+	r := newResult(traces, started, e.now().mono)
+	for _, t := range traces {
+		if !t.finished {
+			r.Stop = Running
+		}
+	}
+	return r
+}
+
+// release ends the traces, whatever their state, and lets their names rest.
+func (e *Engine) release(traces []*trace) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	for _, t := range traces {
+		e.finish(t)
+		e.identity.release(t, now.mono.add(quarantineFor(t.spec.Wait)))
+	}
+}
+
+// finish takes t out of the schedule and wakes its owner. The caller holds mu.
+func (e *Engine) finish(t *trace) {
+	if t.finished {
+		return
+	}
+	t.finished = true
+	e.schedule.forget(t)
+	delete(e.running, t)
+	close(t.done)
+}
+
+// now reads both clocks. The caller holds mu.
+func (e *Engine) now() moment {
+	m := e.read()
+	if e.clock.stepped(m) {
+		// Most likely this thread was interrupted between the two readings.
+		m = e.read()
+	}
+	e.clock.observe(m)
+	return m
+}
+
+func (e *Engine) read() moment {
+	t := time.Now()
+	return moment{mono: instant(t.Sub(e.base)), wall: t.UnixNano()}
+}

@@ -1,0 +1,117 @@
+package prober
+
+import (
+	"strconv"
+
+	"probe-agent/packet"
+)
+
+// appendLabels appends the annotations of an answer in the wording of
+// traceroute(8): why the path ends here, then the MPLS stack, top first.
+// Labels that are there already are not repeated.
+func appendLabels(labels []string, a *Answer) []string {
+	if l := unreachableLabel(a); l != "" {
+		labels = appendNew(labels, l)
+	}
+	if a.Extensions != nil {
+		for _, m := range a.Extensions.MPLS() {
+			labels = appendNew(labels, mplsLabel(m))
+		}
+	}
+	return labels
+}
+
+func appendNew(labels []string, l string) []string {
+	for _, have := range labels {
+		if have == l {
+			return labels
+		}
+	}
+	return append(labels, l)
+}
+
+// mplsLabel prints a stack entry as traceroute -e does.
+func mplsLabel(m packet.MPLS) string {
+	bottom := "0"
+	if m.Bottom {
+		bottom = "1"
+	}
+	return "MPLS:L=" + strconv.Itoa(int(m.Label)) + ",E=" + strconv.Itoa(int(m.Exp)) +
+		",S=" + bottom + ",T=" + strconv.Itoa(int(m.TTL))
+}
+
+// unreachableLabel returns the annotation of an answer that ends the path
+// before the target, "" for any other.
+func unreachableLabel(a *Answer) string {
+	if a.Arrival {
+		return ""
+	}
+	switch a.Kind {
+	case packet.PacketTooBig:
+		return "!F-" + strconv.Itoa(int(a.MTU))
+	case packet.ParameterProblem:
+		return problemLabel(a)
+	case packet.Unreachable:
+		if a.From.Is6() {
+			return label6(a.Code)
+		}
+		if a.Code == codeFragmentation4 {
+			return "!F-" + strconv.Itoa(int(a.MTU))
+		}
+		return label4(a.Code)
+	}
+	return ""
+}
+
+const codeFragmentation4 = 4 // RFC 792: fragmentation needed and DF set
+
+// label4 names the codes of ICMP destination unreachable (RFC 792, RFC 1122
+// 3.2.2.1, RFC 1812 5.2.7.1).
+func label4(code uint8) string {
+	switch code {
+	case 0, 6, 8, 11: // network unreachable, unknown, source isolated, unreachable for the type of service
+		return "!N"
+	case 1, 7, 12: // host unreachable, unknown, unreachable for the type of service
+		return "!H"
+	case codeProtocol4:
+		return "!P"
+	case 5:
+		return "!S"
+	case 9, 10, 13: // network, host, communication administratively prohibited
+		return "!X"
+	case 14:
+		return "!V"
+	case 15:
+		return "!C"
+	}
+	return otherCode(code)
+}
+
+// otherCode prints a code that has no letter, angle brackets included.
+func otherCode(code uint8) string { return "!<" + strconv.Itoa(int(code)) + ">" }
+
+// problemLabel names a parameter problem by type and code, but for IPv6's way
+// of saying protocol unreachable.
+func problemLabel(a *Answer) string {
+	kind := "12"
+	if a.From.Is6() {
+		if a.Code == codeNextHeader6 {
+			return "!P"
+		}
+		kind = "4"
+	}
+	return "!<" + kind + "-" + strconv.Itoa(int(a.Code)) + ">"
+}
+
+// label6 names the codes of ICMPv6 destination unreachable (RFC 4443 3.1).
+func label6(code uint8) string {
+	switch code {
+	case 0: // no route to destination
+		return "!N"
+	case 1: // administratively prohibited
+		return "!X"
+	case 2, 3: // beyond the scope of the source, address unreachable
+		return "!H"
+	}
+	return otherCode(code)
+}

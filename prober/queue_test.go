@@ -1,0 +1,78 @@
+package prober
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestSchedule holds the queue against a plain list.
+func TestSchedule(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q schedule
+		traces := make([]trace, 12)
+		wakes := map[*trace]instant{}
+		var fifo []*trace
+		t.Repeat(map[string]func(*rapid.T){
+			"push": func(t *rapid.T) {
+				tr := &traces[rapid.IntRange(0, len(traces)-1).Draw(t, "trace")]
+				if tr.queued != ready {
+					fifo = append(fifo, tr)
+				}
+				delete(wakes, tr)
+				q.push(tr)
+			},
+			"sleep": func(t *rapid.T) {
+				tr := &traces[rapid.IntRange(0, len(traces)-1).Draw(t, "trace")]
+				if tr.queued == ready {
+					t.Skip()
+				}
+				wake := instant(rapid.IntRange(1, 20).Draw(t, "wake"))
+				q.sleep(tr, wake)
+				wakes[tr] = wake
+			},
+			"forget": func(t *rapid.T) {
+				tr := &traces[rapid.IntRange(0, len(traces)-1).Draw(t, "trace")]
+				q.forget(tr)
+				delete(wakes, tr)
+			},
+			"pop": func(t *rapid.T) {
+				var want *trace
+				if len(fifo) > 0 {
+					want, fifo = fifo[0], fifo[1:]
+				}
+				if got := q.pop(); got != want {
+					t.Fatalf("popped %p, want %p", got, want)
+				}
+			},
+			"wake": func(t *rapid.T) {
+				now := instant(rapid.IntRange(0, 20).Draw(t, "now"))
+				before := q.count
+				q.wakeDue(now)
+				due := 0
+				for tr, wake := range wakes {
+					if wake <= now {
+						due++
+						delete(wakes, tr)
+					}
+				}
+				if q.count != before+due {
+					t.Fatalf("%d woke, want %d", q.count-before, due)
+				}
+				fifo = fifo[:before]
+				for i := before; i < q.count; i++ {
+					fifo = append(fifo, q.ready[(q.head+i)%len(q.ready)])
+				}
+			},
+			"": func(t *rapid.T) {
+				next := forever
+				for _, wake := range wakes {
+					next = min(next, wake)
+				}
+				if got := q.nextWake(); got != next {
+					t.Fatalf("next wake %d, want %d", got, next)
+				}
+			},
+		})
+	})
+}

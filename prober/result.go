@@ -1,0 +1,85 @@
+package prober
+
+import (
+	"net/netip"
+	"time"
+
+	"probe-agent/packet"
+)
+
+// Result is all that a trace learned: every probe, answered or not. The JSON
+// of any API is a rendering of it.
+type Result struct {
+	Spec     Spec // with every default filled in
+	Source   netip.Addr
+	Started  time.Time
+	Duration time.Duration
+	// Probes holds what was sent, by TTL, then flow; for GREICMP the
+	// encapsulated ones of a TTL first. Probes that were sent beyond the end
+	// of their flow's path are not in it, but in Beyond.
+	Probes []Probe
+	Stop   Stop
+	Counts Counts
+}
+
+// Stop says why a trace ended.
+type Stop uint8
+
+// Why a trace ended. Running is seen only in Spec.Progress.
+const (
+	Running   Stop = iota
+	Reached        // the target answered
+	Blocked        // an unreachable answer ended the path
+	Exhausted      // max TTL reached without either
+)
+
+// Counts are packets that a trace's Probes do not show.
+type Counts struct {
+	Beyond     int // sent past the end of the path, before the end was known
+	Duplicates int // further answers to an answered probe
+	Late       int // answers after their probe's wait had ended
+	Forged     int // named a probe of this trace but failed verification
+}
+
+// Probe is one packet sent and what came of it.
+type Probe struct {
+	TTL  uint8
+	Flow uint8 // 0-based; packets of one flow see one path
+	// Encapsulated marks the GRE half of a GREICMP trace.
+	Encapsulated bool
+	Sent         time.Duration // since Result.Started
+	Answer       *Answer       // nil: no answer in time
+}
+
+// Answer is the first valid reply to a probe.
+type Answer struct {
+	From      netip.Addr
+	RTT       time.Duration // never negative
+	Clock     Clock
+	Kind      packet.Kind
+	Code      uint8
+	Arrival   bool  // the target itself answered
+	TTL       uint8 // of the reply on arrival here; 0 when unknown
+	QuotedTTL uint8 // of the probe as the answering node saw it; 0 without quote
+	QuotedTOS uint8
+	MTU       uint32 // fragmentation needed and packet too big; 0 when not told
+	// Extensions is nil when the answer carried none. Raw objects in it are
+	// the answer's own copy.
+	Extensions *packet.Extensions
+}
+
+// Clock tells how an RTT was measured.
+type Clock uint8
+
+// From best to worst: both ends stamped by the kernel; only the receipt; both
+// in this process, by the monotonic clock.
+const (
+	KernelClock Clock = iota
+	KernelReceiveClock
+	UserClock
+)
+
+// String returns kernel, kernel-receive or user.
+func (c Clock) String() string {
+	return [...]string{"kernel", "kernel-receive", "user"}[c]
+}

@@ -1,0 +1,224 @@
+package prober
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"probe-agent/packet"
+)
+
+// batchSize is how many packets go into one system call.
+const batchSize = 64
+
+// How the sender slows down when the network takes no more.
+const (
+	minBackoff = time.Millisecond
+	maxBackoff = 20 * time.Millisecond
+)
+
+// outbox is the sender's reused batch: packets and what they are.
+type outbox struct {
+	packets [batchSize]packet.Outgoing
+	probes  [batchSize]outgoing
+	buffers [batchSize][packet.MaxProbeLen]byte
+	count   int
+	stamps  [2 * batchSize]packet.Stamp
+}
+
+// outgoing tells which probe a packet of the outbox is.
+type outgoing struct {
+	trace     *trace
+	flow, ttl int
+}
+
+// runSender sends the probes of all traces until Close.
+func (e *Engine) runSender() {
+	box := &outbox{}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	backoff := minBackoff
+	for {
+		rest := e.fill(box)
+		if box.count > 0 {
+			sent, err := e.transport.Send(box.packets[:box.count])
+			e.drainStamps(box.stamps[:])
+			if !e.settle(box, sent, err) {
+				backoff = minBackoff
+				continue
+			}
+			rest = backoff
+			backoff = min(maxBackoff, 2*backoff)
+		}
+		news := e.wake
+		if box.count > 0 {
+			news = nil // what is left must wait, whatever else there is to do
+		}
+		if !e.pause(timer, rest, news) {
+			return
+		}
+	}
+}
+
+// pause waits for the given time or for news, and reports false when the
+// engine is closing.
+func (e *Engine) pause(timer *time.Timer, rest time.Duration, news <-chan struct{}) bool {
+	timer.Reset(rest)
+	select {
+	case <-timer.C:
+	case <-news:
+	case <-e.stop:
+		return false
+	}
+	return true
+}
+
+// fill adds due probes to the outbox, registered and built, and returns how
+// long the sender may sleep when there are none.
+func (e *Engine) fill(box *outbox) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	box.refresh(now.mono, e.clock.epoch)
+	e.schedule.wakeDue(now.mono)
+	wake := forever
+	for box.count < batchSize {
+		t := e.schedule.pop()
+		if t == nil {
+			break
+		}
+		if t.finished {
+			continue
+		}
+		s := t.next(now.mono, e.near)
+		if s.action == send {
+			if at := e.rate.opens(); at > now.mono {
+				e.schedule.push(t)
+				wake = at
+				break
+			}
+			e.add(box, t, s, now.mono)
+			e.schedule.push(t)
+			continue
+		}
+		e.follow(t, s)
+	}
+	wake = min(wake, e.schedule.nextWake())
+	e.sleeping = wake
+	if wake == forever {
+		return time.Hour
+	}
+	return max(0, wake.since(now.mono))
+}
+
+// add registers and builds one probe.
+func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
+	v6 := t.target.Is6()
+	e.rate.take(now)
+	e.near.take(s.ttl, v6, now)
+	mark := t.reserve(s.flow, s.ttl, now, e.clock.epoch, e.identity)
+	f := &t.flows[s.flow]
+	n := f.template.Build(box.buffers[box.count][:], mark)
+	box.packets[box.count] = packet.Outgoing{
+		Bytes: box.buffers[box.count][:n],
+		Token: token(spaceOf(t.typ), f.handle, uint8(s.ttl)),
+	}
+	box.probes[box.count] = outgoing{trace: t, flow: s.flow, ttl: s.ttl}
+	box.count++
+}
+
+// follow does what a step without a probe says.
+func (e *Engine) follow(t *trace, s step) {
+	if s.action == finish {
+		e.finish(t)
+		return
+	}
+	e.schedule.sleep(t, s.wake)
+}
+
+// refresh gives what is left from a refused send its new time, and drops what
+// belongs to traces that have ended.
+func (box *outbox) refresh(now instant, epoch uint8) {
+	kept := 0
+	for i := range box.count {
+		p := box.probes[i]
+		if p.trace.finished {
+			continue
+		}
+		p.trace.slot(p.flow, p.ttl).sent = sending{user: now, epoch: epoch}
+		box.move(kept, i)
+		kept++
+	}
+	box.count = kept
+}
+
+// move puts packet i, with its bytes, into place to.
+func (box *outbox) move(to, i int) {
+	if to == i {
+		return
+	}
+	n := copy(box.buffers[to][:], box.packets[i].Bytes)
+	box.packets[to] = packet.Outgoing{Bytes: box.buffers[to][:n], Token: box.packets[i].Token}
+	box.probes[to] = box.probes[i]
+}
+
+// settle counts what was sent, takes back what was refused, keeps what has to
+// be tried again, and reports whether the network is too busy for now.
+func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range sent {
+		box.probes[i].trace.refusals = 0
+	}
+	e.totals.Sent += uint64(sent)
+	skip := sent
+	if sent < box.count && err != nil {
+		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOBUFS) {
+			e.totals.Busy++
+			busy = true
+		} else {
+			e.refused(box.probes[sent], err)
+			skip++
+		}
+	}
+	kept := 0
+	for i := skip; i < box.count; i++ {
+		box.move(kept, i)
+		kept++
+	}
+	box.count = kept
+	return busy
+}
+
+// A probe that the host refuses is tried again: rules and routes may be in
+// the middle of a change. After refusalLimit refusals in a row the trace is
+// given up.
+const refusalLimit = 3
+
+func (e *Engine) refused(p outgoing, err error) {
+	t := p.trace
+	e.totals.Refused++
+	t.withdraw(p.flow, p.ttl)
+	t.refusals++
+	if t.refusals >= refusalLimit {
+		t.err = fmt.Errorf("prober: probe to %v not sent: %w", t.target, err)
+		e.finish(t)
+		if t.twin != nil {
+			t.twin.err = t.err
+			e.finish(t.twin)
+		}
+	}
+}
+
+// rouse wakes the sender when it sleeps longer than until at. The caller
+// holds mu.
+func (e *Engine) rouse(at instant) {
+	if at >= e.sleeping {
+		return
+	}
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}

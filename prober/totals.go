@@ -1,0 +1,48 @@
+package prober
+
+// fate is what became of a received packet.
+type fate uint8
+
+const (
+	matched fate = iota
+	duplicate
+	late
+	forged
+	foreign
+	malformed
+	fates
+)
+
+// totals are the engine's counters.
+type totals struct {
+	Sent, Busy, Refused, ReceiveErrors uint64
+	Replies                            [fates]uint64
+}
+
+// Totals counts what the engine has done since it started.
+type Totals struct {
+	Sent          uint64 // probes handed to the network
+	Busy          uint64 // sendings put off because the network took no more
+	Refused       uint64 // probes that the host refused to send
+	ReceiveErrors uint64 // failed reads of a receive queue
+	Matched       uint64 // replies that answered a probe
+	Duplicate     uint64 // further replies to an answered probe
+	Late          uint64 // replies after their probe's wait, or after its trace
+	Forged        uint64 // replies that named a probe and failed verification
+	Foreign       uint64 // packets that answer no probe of ours
+	Malformed     uint64 // packets that could not be read
+	Running       int    // traces under way
+}
+
+// Totals returns the counters as they are now.
+func (e *Engine) Totals() Totals {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := &e.totals
+	return Totals{
+		Sent: t.Sent, Busy: t.Busy, Refused: t.Refused, ReceiveErrors: t.ReceiveErrors,
+		Matched: t.Replies[matched], Duplicate: t.Replies[duplicate], Late: t.Replies[late],
+		Forged: t.Replies[forged], Foreign: t.Replies[foreign], Malformed: t.Replies[malformed],
+		Running: len(e.running),
+	}
+}

@@ -1,0 +1,239 @@
+package prober
+
+import (
+	"net/netip"
+	"time"
+
+	"probe-agent/packet"
+)
+
+// slot is the state of one probe, sent or not. There is one for each flow and
+// TTL of a trace, so it is small: answers live elsewhere.
+type slot struct {
+	sent   sending
+	answer int32 // index into trace.answers plus one; 0: none
+	state  slotState
+}
+
+type slotState uint8
+
+const (
+	unsent slotState = iota
+	sent             // registered and handed to the transport
+)
+
+// answer is one reply as the trace keeps it.
+type answer struct {
+	receipt  receipt
+	from     netip.Addr
+	ext      *packet.Extensions
+	mtu      uint32
+	kind     packet.Kind
+	code     uint8
+	ttl      uint8 // of the reply
+	qttl     uint8 // quoted
+	qtos     uint8
+	arrival  bool
+	ends     bool // the path ends here
+	inferred bool // the reply named the flow, but not the TTL
+	flow     uint8
+}
+
+// trace is the state machine of one traceroute with one kind of probe. It
+// does no I/O and reads no clock: time comes in as arguments. The engine
+// serialises all calls.
+type trace struct {
+	spec    Spec
+	typ     packet.Type
+	target  netip.Addr
+	source  netip.Addr
+	port    uint16
+	nonce   uint64
+	flows   []flow
+	slots   []slot // by flow, then TTL
+	answers []answer
+	order   []uint16 // echo probes: slot index by order of sending
+
+	started  instant
+	frontier frontier
+	ceiling  int // highest TTL wanted: spec.MaxTTL, or less when a twin trace has arrived
+	sentTop  int // highest TTL probed so far
+	lastSent [MaxTTLLimit + 1]instant
+	sentAt   [MaxTTLLimit + 1]uint8  // probes sent, by TTL
+	unsent   [MaxTTLLimit + 1]uint16 // flows yet to be sent, by TTL, a bit each
+	turn     int                     // where the scan for the next TTL starts
+	counts   Counts
+	err      error
+	refusals int
+	twin     *trace // the other half of a GREICMP trace
+
+	// The engine's bookkeeping.
+	done     chan struct{}
+	finished bool
+	queued   queueState
+	heapAt   int
+	wake     instant
+	changed  bool
+	touched  bool
+}
+
+func newTrace(spec Spec, typ packet.Type, source netip.Addr, nonce uint64) *trace {
+	t := &trace{
+		spec: spec, typ: typ, target: spec.Target, source: source, nonce: nonce,
+		port:    uint16(spec.Port),
+		flows:   make([]flow, spec.PacketsPerTTL),
+		slots:   make([]slot, spec.PacketsPerTTL*spec.MaxTTL),
+		ceiling: spec.MaxTTL,
+		done:    make(chan struct{}),
+	}
+	for ttl := range t.unsent {
+		t.unsent[ttl] = 1<<len(t.flows) - 1
+	}
+	if spaceOf(typ) == echoSpace && typ != packet.GRE {
+		t.order = make([]uint16, 0, len(t.slots))
+	}
+	return t
+}
+
+func (t *trace) index(flow, ttl int) int { return flow*t.spec.MaxTTL + ttl - 1 }
+
+func (t *trace) slot(flow, ttl int) *slot { return &t.slots[t.index(flow, ttl)] }
+
+// reserve registers the probe of flow and TTL as sent at now and returns the
+// mark to build it with. It comes before the sending, so that no answer can
+// be faster.
+func (t *trace) reserve(flow, ttl int, now instant, epoch uint8, id *identity) packet.Mark {
+	f := &t.flows[flow]
+	i := t.index(flow, ttl)
+	t.slots[i].sent = sending{user: now, epoch: epoch}
+	t.slots[i].state = sent
+	t.lastSent[ttl] = now
+	t.sentAt[ttl]++
+	t.unsent[ttl] &^= 1 << flow
+	t.sentTop = max(t.sentTop, ttl)
+	t.turn = ttl
+	tag := id.tag(t.nonce, spaceOf(t.typ), f.handle, uint8(ttl))
+	m := packet.Mark{TTL: uint8(ttl), IPID: f.ipid(uint8(ttl)), Tag: tag}
+	switch t.typ {
+	case packet.ICMP, packet.GREEcho:
+		m.Sequence = uint32(uint16(int(t.port) + len(t.order)))
+		t.order = append(t.order, uint16(i))
+	case packet.UDP:
+		m.Sequence = uint32(f.handle.number(uint8(ttl))) + 1
+	case packet.TCP:
+		m.Sequence = id.tcpSequence(f.handle.number(uint8(ttl)), tag)
+	case packet.GRE:
+		m.Sequence = uint32(ttl)
+	}
+	return m
+}
+
+// withdraw takes back a probe that the network refused.
+func (t *trace) withdraw(flow, ttl int) {
+	*t.slot(flow, ttl) = slot{}
+	t.sentAt[ttl]--
+	t.unsent[ttl] |= 1 << flow
+}
+
+// byOrdinal finds an echo probe by its sequence number.
+func (t *trace) byOrdinal(sequence uint16) (flow, ttl int, ok bool) {
+	n := int(sequence - t.port)
+	if n >= len(t.order) {
+		return 0, 0, false
+	}
+	i := int(t.order[n])
+	return i / t.spec.MaxTTL, i%t.spec.MaxTTL + 1, true
+}
+
+// onReply takes an answer to the probe of flow and TTL into account.
+func (t *trace) onReply(flow, ttl int, a answer) fate {
+	s := t.slot(flow, ttl)
+	switch {
+	case s.state != sent:
+		t.counts.Forged++
+		return forged
+	case s.answer != 0 && !t.answers[s.answer-1].inferred:
+		t.counts.Duplicates++
+		return duplicate
+	case a.receipt.user.mono.since(s.sent.user) > t.spec.Wait:
+		t.counts.Late++
+		return late
+	}
+	displaced := s.answer
+	t.answers = append(t.answers, a)
+	s.answer = int32(len(t.answers))
+	t.settle(flow, ttl, &a)
+	if displaced != 0 || t.flows[flow].inferred > 0 {
+		t.placeInferred(flow)
+	}
+	t.changed = true
+	return matched
+}
+
+// settle draws the conclusions for the flow and the frontier.
+func (t *trace) settle(flow, ttl int, a *answer) {
+	f := &t.flows[flow]
+	switch {
+	case !a.ends:
+		f.heard = max(f.heard, uint8(ttl))
+	case f.ended == 0 || ttl < int(f.ended) || ttl == int(f.ended) && a.arrival:
+		f.ended, f.arrived = uint8(ttl), a.arrival
+	}
+	if !a.arrival {
+		rtt := max(0, a.receipt.user.mono.since(t.slot(flow, ttl).sent.user))
+		t.frontier.advance(ttl, rtt, a.receipt.user.mono)
+	}
+	if a.arrival && t.twin != nil {
+		t.twin.ceiling = min(t.twin.ceiling, int(f.ended))
+	}
+}
+
+// end returns the lowest TTL whose answer ended a flow's path, 0 while none did.
+func (t *trace) end() int {
+	end := 0
+	for i := range t.flows {
+		if e := int(t.flows[i].ended); e != 0 && (end == 0 || e < end) {
+			end = e
+		}
+	}
+	return end
+}
+
+// beyondEnd is how many TTLs a flow is followed past the last router heard,
+// when others have ended before it.
+const beyondEnd = 2
+
+// extent returns the highest TTL that is of interest in a flow, given end().
+// Flows may differ in length, where branches of unequal length are balanced;
+// but a flow that merely lost an answer must not look longer than the rest.
+func (t *trace) extent(flow, end int) int {
+	f := &t.flows[flow]
+	extent := t.ceiling
+	switch {
+	case end == 0:
+	case int(f.heard) < end:
+		extent = end
+	case f.ended != 0:
+		extent = int(f.ended)
+	default:
+		extent = int(f.heard) + beyondEnd
+	}
+	return min(extent, t.ceiling)
+}
+
+// drained returns when nothing more can come: nothing is left to send and
+// every probe of interest is answered, or will have had its wait.
+func (t *trace) drained(end int) instant {
+	var at instant
+	for flow := range t.flows {
+		for ttl := t.extent(flow, end); ttl >= 1; ttl-- {
+			if s := t.slot(flow, ttl); s.state == sent && s.answer == 0 {
+				at = max(at, s.sent.user.add(t.spec.Wait))
+			}
+		}
+	}
+	return at
+}
+
+// elapsed is for how long the trace has been running.
+func (t *trace) elapsed(now instant) time.Duration { return now.since(t.started) }

@@ -1,0 +1,46 @@
+package prober
+
+import (
+	"net/netip"
+
+	"probe-agent/packet"
+)
+
+// Transport carries crafted IP packets to the network and brings back
+// whatever arrives. internal/rawsock implements it on Linux raw sockets,
+// internal/netsim in memory.
+type Transport interface {
+	// Source returns the address that packets to target leave from. An error
+	// means that there is no route, or no socket of that family.
+	Source(target netip.Addr) (netip.Addr, error)
+
+	// Send hands packets to the network in order and returns how many it
+	// took. When sent < len(packets), err says why packets[sent] was refused:
+	// an error that matches syscall.EAGAIN or syscall.ENOBUFS means try it
+	// again later, any other means that this packet will not go. Only one goroutine may call Send. The
+	// bytes are not kept.
+	Send(packets []packet.Outgoing) (sent int, err error)
+
+	// Stamps moves transmit stamps that have come in since the last call to
+	// into and returns their number, without waiting. A packet gets at most
+	// one stamp, and may get none. Safe for concurrent use.
+	Stamps(into []packet.Stamp) int
+
+	// Queues returns the number of receive queues; constant.
+	Queues() int
+
+	// Receive waits for packets on one queue, writes them to into and returns
+	// their number, at least 1. What the entries point to is valid until the
+	// next Receive on that queue. One goroutine per queue. After Close it
+	// returns an error that matches net.ErrClosed.
+	Receive(queue int, into []packet.Incoming) (int, error)
+
+	// Ports returns the local TCP and UDP ports that probes may use as
+	// source: held by the transport, so that no connection of the host can
+	// share them. At least PacketsPerTTLLimit of them.
+	Ports() []uint16
+
+	// Close wakes every Receive and frees the sockets. Send must not be
+	// under way.
+	Close() error
+}
