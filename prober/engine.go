@@ -11,7 +11,7 @@ import (
 	"probe-agent/packet"
 )
 
-// Defaults of Options.
+// Rates for a host that has other things to do as well.
 const (
 	// DefaultRate is what an edge host spares without noticing: 10,000
 	// probes a second are about 5 Mbit/s.
@@ -19,11 +19,9 @@ const (
 	// DefaultNearHopRate keeps one host from using up what its first routers
 	// answer to everybody.
 	DefaultNearHopRate = 500
-	// Unlimited as a rate lifts the limit.
-	Unlimited = -1
 )
 
-// Options of an Engine. The zero value stands for the defaults.
+// Options of an Engine. A rate of 0 is no limit.
 type Options struct {
 	Rate        float64 // probes per second, all traces together
 	NearHopRate float64 // probes per second to each of the first three TTLs, by family
@@ -69,8 +67,8 @@ func New(transport Transport, o Options) (*Engine, error) {
 		transport: transport,
 		base:      time.Now(),
 		identity:  newIdentity(ports),
-		rate:      newPacer(limit(o.Rate, DefaultRate), 1),
-		near:      newNearGate(limit(o.NearHopRate, DefaultNearHopRate)),
+		rate:      newPacer(o.Rate, 1),
+		near:      newNearGate(o.NearHopRate),
 		running:   make(map[*trace]struct{}),
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
@@ -80,16 +78,6 @@ func New(transport Transport, o Options) (*Engine, error) {
 		e.wg.Go(func() { e.runReceiver(queue) })
 	}
 	return e, nil
-}
-
-func limit(rate, standard float64) float64 {
-	switch {
-	case rate == 0:
-		return standard
-	case rate < 0:
-		return 0
-	}
-	return rate
 }
 
 // Close ends every trace with ErrClosed, stops the goroutines and closes the

@@ -125,7 +125,7 @@ func (r *reflector) Close() error {
 // answered.
 func BenchmarkEngine(b *testing.B) {
 	r := newReflector()
-	e, err := New(r, Options{Rate: Unlimited, NearHopRate: Unlimited})
+	e, err := New(r, Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func runScenario(t *testing.T, s *netsim.Scenario, expect netsim.Expectation, me
 // end.
 func startEngine(t *testing.T, transport prober.Transport) *prober.Engine {
 	t.Helper()
-	engine, err := prober.New(transport, prober.Options{Rate: prober.Unlimited, NearHopRate: prober.Unlimited})
+	engine, err := prober.New(transport, prober.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,6 +110,7 @@ func (t *trace) reserve(flow, ttl int, now instant, epoch uint8, id *identity) p
 	t.lastSent[ttl] = now
 	t.sentAt[ttl]++
 	t.unsent[ttl] &^= 1 << flow
+	t.changed = true
 	t.sentTop = max(t.sentTop, ttl)
 	t.turn = ttl
 	tag := id.tag(t.nonce, spaceOf(t.typ), f.handle, uint8(ttl))

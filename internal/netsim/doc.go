@@ -1,0 +1,35 @@
+// Package netsim is simulated networks to test a traceroute in.
+//
+// A [Scenario] is data: the routers on the way to a target, what each of them
+// does to probes and answers, and what a correct traceroute must find. It is
+// made in Go ([Chain]) or read from a YAML file ([Parse]). A [Network] is a
+// scenario at work: a pure, deterministic machine that is told at what time
+// which IP packet is sent into it, and says which packets come back and when.
+// It has no clock, no goroutine and no socket, so the same network runs
+//
+//   - in memory ([NewMemory]), as a transport for the engine inside
+//     testing/synctest bubbles, in virtual time;
+//   - on a TUN device ([OpenTUN]), behind real sockets, in real time.
+//
+// The package shares no wire-format code with the packages that it tests: it
+// reads probes and writes answers by its own, so that it can contradict them.
+// Checksums of everything it sends are right, and it drops what a router or a
+// host would drop for a wrong one.
+//
+// # The scenario language
+//
+// The fields of [Scenario], [Hop], [Node], [Target] and so on are the
+// language; each is documented there, with its name in YAML. Rules that hold
+// everywhere:
+//
+//   - Unknown fields are errors. Errors name file, line and field.
+//   - Durations are written as 80ms, 1.5s.
+//   - A list of one may be written without brackets.
+//   - An address is an IP address; or two, one of each family, with a space
+//     between; or n7, which is node 7 of the address plan: 198.18.0.7 and
+//     2001:2::7 (the benchmarking ranges of RFC 2544 and RFC 5180), so that
+//     one file serves both families.
+//   - Occurrences (nth, every) count from 1.
+//   - Everything random is drawn from the seed, the node and the count of
+//     packets there: the same packets at the same times get the same answers.
+package netsim
