@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"probe-agent/internal/preflight"
+)
+
+// lookupTimeout bounds the look-up that check was asked for. It is that of a
+// stock resolver: two tries of five seconds (resolv.conf(5)).
+const lookupTimeout = 10 * time.Second
+
+type checkCommand struct {
+	JSON bool   `name:"json" help:"Print JSON."`
+	DNS  string `name:"dns" placeholder:"NAME" help:"Look up this name too. Without it nothing is sent."`
+	socketFlags
+}
+
+// Help is the long description.
+func (*checkCommand) Help() string {
+	return "Exit code: 0 nothing is missing, 1 something is, 2 error. Sends no packet, except with --dns."
+}
+
+// Run prints the findings.
+func (c *checkCommand) Run(t terminal) error {
+	findings := c.findings()
+	if c.JSON {
+		encoder := json.NewEncoder(t.out)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(map[string]any{"complete": preflight.Complete(findings), "findings": findings}); err != nil {
+			return err
+		}
+	} else {
+		printFindings(t.out, findings)
+	}
+	if !preflight.Complete(findings) {
+		return exitStatus(exitPartial)
+	}
+	return nil
+}
+
+func (c *checkCommand) findings() []preflight.Finding {
+	root := os.DirFS("/")
+	findings := []preflight.Finding{preflight.Capability(root)}
+
+	transport, err := openTransport(c.socketFlags)
+	source := preflight.KernelSource
+	if err == nil {
+		defer transport.Close()
+		source = transport.Source
+		findings = append(findings, preflight.Sockets(root, transport.Status())...)
+	} else {
+		findings = append(findings, preflight.NoSockets(err))
+	}
+	findings = append(findings, preflight.Routes(source)...)
+	findings = append(findings, preflight.Nameservers(root))
+	if c.DNS != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+		defer cancel()
+		findings = append(findings, preflight.Lookup(ctx, net.DefaultResolver, c.DNS))
+	}
+	return findings
+}
+
+func printFindings(w io.Writer, findings []preflight.Finding) {
+	width := 0
+	for _, f := range findings {
+		width = max(width, len(f.Name))
+	}
+	for _, f := range findings {
+		fmt.Fprintf(w, "%-7s  %-*s  %s\n", f.State, width, f.Name, f.Detail)
+		if f.Advice != "" {
+			fmt.Fprintf(w, "%-7s  %-*s  → %s\n", "", width, "", f.Advice)
+		}
+	}
+}

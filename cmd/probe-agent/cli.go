@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes, the same for every subcommand.
+const (
+	exitOK      = 0
+	exitPartial = 1 // trace: a target was not reached; check: something is missing
+	exitError   = 2
+)
+
+// commandLine is the grammar that kong parses.
+type commandLine struct {
+	Serve   serveCommand   `cmd:"" help:"Answer traceroute requests over HTTP."`
+	Trace   traceCommand   `cmd:"" help:"Trace targets and print what was found."`
+	Check   checkCommand   `cmd:"" help:"Say whether this host has what the agent needs, and what to do if not."`
+	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
+}
+
+// terminal is where a subcommand prints: results to out, the rest to err.
+type terminal struct {
+	out, err io.Writer
+}
+
+// exitStatus is the error of a subcommand that has said all there is to say
+// and only wants its exit code.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// run is the program but for the process: it parses the arguments, runs one
+// subcommand and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	parser, err := newParser(kong.Writers(stdout, stderr))
+	if err != nil {
+		return fail(stderr, err)
+	}
+	context, err := parser.Parse(args)
+	if err != nil {
+		code := fail(stderr, err)
+		fmt.Fprintln(stderr, `Run "probe-agent --help" for usage.`)
+		return code
+	}
+	err = context.Run(terminal{out: stdout, err: stderr})
+	if status, ok := errors.AsType[exitStatus](err); ok {
+		return int(status)
+	}
+	if err != nil {
+		return fail(stderr, err)
+	}
+	return exitOK
+}
+
+// newParser returns the parser of the command line.
+func newParser(options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(&commandLine{}, append(options,
+		kong.Name("probe-agent"),
+		kong.Description("A traceroute daemon that answers Cloudflare's traceroute endpoint."),
+		kong.DefaultEnvars("PROBE_AGENT"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)...)
+}
+
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "probe-agent: error: %v\n", err)
+	return exitError
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// agent is `probe-agent serve` as a process of its own.
+type agent struct {
+	*exec.Cmd
+	address string
+	log     *bufio.Scanner
+}
+
+// startAgent starts it on a free port of loopback and waits until it listens.
+func startAgent(t *testing.T) *agent {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("raw sockets need root")
+	}
+	a := &agent{Cmd: exec.CommandContext(t.Context(), "probe-agent", "serve", "--listen", "127.0.0.1:0", "--log-format", "json")}
+	stderr, err := a.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	a.log = bufio.NewScanner(stderr)
+	a.address, _ = a.awaitLog(t, "listening")["address"].(string)
+	return a
+}
+
+// awaitLog reads the log up to the entry with that message.
+func (a *agent) awaitLog(t *testing.T, message string) map[string]any {
+	t.Helper()
+	for a.log.Scan() {
+		var entry map[string]any
+		if err := json.Unmarshal(a.log.Bytes(), &entry); err != nil {
+			t.Fatalf("log line %q: %v", a.log.Text(), err)
+		}
+		if entry["msg"] == message {
+			return entry
+		}
+	}
+	t.Fatalf("the log ends without %q", message)
+	return nil
+}
+
+// exitOf waits for the end of the process.
+func (a *agent) exitOf(t *testing.T) syscall.WaitStatus {
+	t.Helper()
+	err := a.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		t.Fatal(err)
+	} else if ok && exit.ProcessState == nil {
+		t.Fatal("no state")
+	}
+	status, ok := a.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok {
+		t.Fatalf("state is %T", a.ProcessState.Sys())
+	}
+	return status
+}
+
+const traceRequest = `{"targets":["127.0.0.1"],"options":{"packets_per_ttl":2}}`
+
+// holdRequest sends a request but for its body, and returns once the agent
+// waits for that.
+func (a *agent) holdRequest(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", a.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "POST /accounts/a/diagnostics/traceroute HTTP/1.1\r\nHost: agent\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(traceRequest))
+	line := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
+	if _, err := io.ReadFull(conn, line); err != nil || !strings.HasPrefix(string(line), "HTTP/1.1 100") {
+		t.Fatalf("got %q, %v; want 100 Continue", line, err)
+	}
+	return conn
+}
+
+func TestServe(t *testing.T) {
+	a := startAgent(t)
+	client := http.Client{Timeout: 30 * time.Second}
+	response, err := client.Post("http://"+a.address+"/client/v4/accounts/a/diagnostics/traceroute", "application/json", strings.NewReader(traceRequest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("status %s, body %s, error %v", response.Status, body, err)
+	}
+	for _, part := range []string{`"success":true`, `"name":"loc01"`, `"packets_ttl":1`, `"packet_count":2`} {
+		if !strings.Contains(string(body), part) {
+			t.Errorf("answer lacks %s: %s", part, body)
+		}
+	}
+	if err := a.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	a.awaitLog(t, "stopped")
+	if status := a.exitOf(t); status.ExitStatus() != exitOK {
+		t.Errorf("exit status %d after SIGTERM, want 0", status.ExitStatus())
+	}
+}
+
+// A request that was under way when the signal came is answered, while no new
+// connection is accepted.
+func TestServeFinishesRequests(t *testing.T) {
+	a := startAgent(t)
+	held := a.holdRequest(t)
+	if err := a.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	a.awaitLog(t, "shutting down")
+
+	if _, err := io.WriteString(held, traceRequest); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(held), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("the request under way got %s", response.Status)
+	}
+	a.awaitLog(t, "stopped")
+	if status := a.exitOf(t); status.ExitStatus() != exitOK {
+		t.Errorf("exit status %d, want 0", status.ExitStatus())
+	}
+	if conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", a.address); err == nil {
+		conn.Close()
+		t.Error("it still accepts connections")
+	}
+}
+
+// A second signal does not wait for anything.
+func TestServeSecondSignal(t *testing.T) {
+	a := startAgent(t)
+	a.holdRequest(t)
+	for _, wait := range []string{"shutting down", ""} {
+		if err := a.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if wait != "" {
+			a.awaitLog(t, wait)
+		}
+	}
+	started := time.Now()
+	if status := a.exitOf(t); !status.Signaled() || status.Signal() != syscall.SIGTERM {
+		t.Errorf("ended with status %#x, want death by SIGTERM", status)
+	}
+	if took := time.Since(started); took > shutdownGrace/2 {
+		t.Errorf("took %v to end", took)
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"probe-agent/internal/config"
+)
+
+// configFile is a flag that names a configuration file. The settings of the
+// file are the other flags of its subcommand; a flag on the command line wins
+// over its environment variable, and that over the file.
+type configFile string
+
+// BeforeResolve loads the file, once kong knows its name.
+func (configFile) BeforeResolve(context *kong.Context, path *kong.Path) error {
+	command := context.Selected()
+	name, _ := context.FlagValue(path.Flag).(configFile)
+	if name == "" || command == nil || !hasFlag(command, path.Flag) {
+		return nil
+	}
+	file, err := config.Load(string(name), settingsOf(command))
+	if err != nil {
+		return err
+	}
+	context.AddResolver(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		values, ok := file.Lookup(flag.Name)
+		if !ok || len(values) == 0 || inEnvironment(flag) || !hasFlag(command, flag) {
+			return nil, nil //nolint:nilnil // how a resolver says that it has no value
+		}
+		return strings.Join(values, ","), nil
+	}))
+	return nil
+}
+
+// settingsOf returns the flags of a subcommand as settings of a file.
+func settingsOf(command *kong.Node) []config.Setting {
+	var settings []config.Setting
+	for _, flag := range command.Flags {
+		if _, ok := reflect.TypeAssert[configFile](flag.Target); ok || flag.Name == "help" {
+			continue
+		}
+		settings = append(settings, config.Setting{
+			Key:   flag.Name,
+			List:  flag.IsSlice(),
+			Check: func(value string) error { return checkValue(flag, value) },
+		})
+	}
+	return settings
+}
+
+// checkValue reads a value as its flag would, and forgets it.
+func checkValue(flag *kong.Flag, value string) error {
+	scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: value})
+	target := reflect.New(flag.Target.Type()).Elem()
+	return flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: scan}, target)
+}
+
+func inEnvironment(flag *kong.Flag) bool {
+	for _, name := range flag.Envs {
+		if _, ok := os.LookupEnv(name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func hasFlag(command *kong.Node, flag *kong.Flag) bool {
+	return slices.Contains(command.Flags, flag)
+}

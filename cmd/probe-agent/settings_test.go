@@ -1,0 +1,86 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"probe-agent/internal/config"
+)
+
+func subcommand(t *testing.T, name string) *kong.Node {
+	t.Helper()
+	parser, err := newParser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range parser.Model.Children {
+		if node.Name == name {
+			return node
+		}
+	}
+	t.Fatalf("no subcommand %s", name)
+	return nil
+}
+
+// The annotated example is correct as it stands and with everything in it
+// switched on, and it leaves no setting out.
+func TestExampleConfiguration(t *testing.T) {
+	const path = "../../deploy/probe-agent.example.yaml"
+	settings := settingsOf(subcommand(t, "serve"))
+	if _, err := config.Load(path, settings); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Prose has a space behind its #, but for list items, which have two.
+	all := regexp.MustCompile(`(?m)^#([a-z]|  - )`).ReplaceAll(text, []byte("$1"))
+	file, err := config.Parse(path, all, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings {
+		if values, ok := file.Lookup(s.Key); !ok || len(values) == 0 {
+			t.Errorf("%s is missing from the example", s.Key)
+		}
+	}
+}
+
+// What the example sets to its default says the default that the flag has.
+func TestExampleDefaults(t *testing.T) {
+	serve := subcommand(t, "serve")
+	file, err := config.Load("../../deploy/probe-agent.example.yaml", settingsOf(serve))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range serve.Flags {
+		if values, ok := file.Lookup(flag.Name); ok && strings.Join(values, ",") != flag.Default {
+			t.Errorf("%s is %q in the example, its default is %q", flag.Name, values, flag.Default)
+		}
+	}
+}
+
+// Every flag has an environment variable of its own kind, and none that
+// Kubernetes sets by itself for a service called probe-agent.
+func TestEnvironment(t *testing.T) {
+	parser, err := newParser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubernetes := regexp.MustCompile(`^PROBE_AGENT_(PORT(_.*)?|SERVICE_(HOST|PORT(_.*)?))$`)
+	for _, node := range parser.Model.Children {
+		for _, flag := range node.Flags {
+			switch {
+			case len(flag.Envs) != 1 || !strings.HasPrefix(flag.Envs[0], "PROBE_AGENT_"):
+				t.Errorf("%s --%s has variables %q, want one PROBE_AGENT_…", node.Name, flag.Name, flag.Envs)
+			case kubernetes.MatchString(flag.Envs[0]):
+				t.Errorf("%s --%s reads %s, which Kubernetes sets", node.Name, flag.Name, flag.Envs[0])
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"probe-agent/api"
+	"probe-agent/prober"
+)
+
+// The types below are flag values. Each says in its error what it accepts; the
+// flag's name, or file, line and key of a configuration file, go in front.
+
+// maxRate bounds the rates, in packets per second. Above it the numbers mean
+// nothing: no host sends that much over raw sockets.
+const maxRate = 10_000_000
+
+type (
+	maxTTL        int
+	packetsPerTTL int
+	waitTime      int // seconds
+	port          int
+	packetRate    int // packets per second; 0: no limit
+	listenAddress string
+	coloName      string
+	method        prober.Method
+	logFormat     string
+)
+
+func (v *maxTTL) UnmarshalText(text []byte) error {
+	return bounded((*int)(v), text, 1, prober.MaxTTLLimit)
+}
+
+func (v *packetsPerTTL) UnmarshalText(text []byte) error {
+	return bounded((*int)(v), text, 1, prober.PacketsPerTTLLimit)
+}
+
+func (v *waitTime) UnmarshalText(text []byte) error {
+	return bounded((*int)(v), text, 1, int(prober.MaxWait/time.Second))
+}
+
+func (v *port) UnmarshalText(text []byte) error { return bounded((*int)(v), text, 0, 65535) }
+
+func (v *packetRate) UnmarshalText(text []byte) error { return bounded((*int)(v), text, 0, maxRate) }
+
+func bounded(into *int, text []byte, low, high int) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < low || n > high {
+		return fmt.Errorf("%q is not a whole number from %d to %d", text, low, high)
+	}
+	*into = n
+	return nil
+}
+
+func (v *listenAddress) UnmarshalText(text []byte) error {
+	_, service, err := net.SplitHostPort(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not host:port", text)
+	}
+	var number int
+	if bounded(&number, []byte(service), 0, 65535) != nil {
+		return fmt.Errorf("%q does not end in a port from 0 to 65535", text)
+	}
+	*v = listenAddress(text)
+	return nil
+}
+
+func (v *coloName) UnmarshalText(text []byte) error {
+	*v = coloName(text)
+	return api.CheckColoName(string(text))
+}
+
+func (v *method) UnmarshalText(text []byte) error {
+	m, err := prober.ParseMethod(string(text))
+	*v = method(m)
+	return err
+}
+
+func (v *logFormat) UnmarshalText(text []byte) error {
+	return oneOf((*string)(v), text, "text", "json")
+}
+
+func oneOf(into *string, text []byte, words ...string) error {
+	if !slices.Contains(words, string(text)) {
+		return fmt.Errorf("%q is not one of %s", text, strings.Join(words, ", "))
+	}
+	*into = string(text)
+	return nil
+}
+
+// socketFlags say where probes leave from.
+type socketFlags struct {
+	Source    []netip.Addr `placeholder:"ADDR" help:"Address that probes leave from; at most one for each family. Without it the route decides."`
+	Interface string       `placeholder:"NAME" help:"Network interface that probes leave through. Without it the route decides."`
+}
+
+// Validate refuses two source addresses of one family.
+func (f *socketFlags) Validate() error {
+	_, _, err := f.sources()
+	return err
+}
+
+// sources returns the source address of each family, invalid when not given.
+func (f *socketFlags) sources() (v4, v6 netip.Addr, err error) {
+	for _, addr := range f.Source {
+		addr = addr.Unmap()
+		family := &v6
+		if addr.Is4() {
+			family = &v4
+		}
+		if family.IsValid() {
+			return v4, v6, fmt.Errorf("--source: %s and %s are of one family; give at most one IPv4 and one IPv6 address", *family, addr)
+		}
+		*family = addr
+	}
+	return v4, v6, nil
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"errors"
+
+	"probe-agent/api"
+	"probe-agent/internal/rawsock"
+	"probe-agent/prober"
+)
+
+// engine is the part of a prober.Engine that subcommands use.
+type engine interface {
+	api.Tracer
+	Close() error
+}
+
+// openTransport opens the raw sockets. The error matches
+// rawsock.ErrPrivilege when the process may not.
+func openTransport(f socketFlags) (*rawsock.Transport, error) {
+	v4, v6, err := f.sources()
+	if err != nil {
+		return nil, err
+	}
+	return rawsock.Open(rawsock.Options{Source4: v4, Source6: v6, Interface: f.Interface})
+}
+
+// openEngine opens the raw sockets and starts an engine on them. The status
+// says which of them are usable.
+func openEngine(f socketFlags, rates prober.Options) (engine, rawsock.Status, error) {
+	transport, err := openTransport(f)
+	if err != nil {
+		return nil, rawsock.Status{}, err
+	}
+	e, err := prober.New(transport, rates)
+	if err != nil {
+		return nil, rawsock.Status{}, errors.Join(err, transport.Close())
+	}
+	return e, transport.Status(), nil
+}

@@ -1,0 +1,118 @@
+package archtest
+
+// A place says what one package, or a folder of packages, may import of this
+// module. Imports point down: what stands on top may know what is below, never
+// the other way round.
+type place struct {
+	dir   string   // "prober", or "internal/netsim/..." for a folder and all below
+	own   []string // packages of this module that its code may import, same notation
+	tests []string // further ones that its tests may import
+}
+
+// places lists every package of the module. An empty own list is a promise: the
+// package can be read, tested and reused alone.
+func places() []place {
+	return []place{
+		{
+			dir: "cmd/probe-agent",
+			own: []string{"api", "fleet", "lookup", "prober", "stats", "internal/config", "internal/preflight", "internal/rawsock", "internal/sandbox"},
+		},
+		{dir: "api", own: []string{"prober", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
+		{dir: "fleet", own: []string{"api", "prober"}, tests: []string{"internal/netsim/..."}},
+		{dir: "lookup"},
+		{dir: "prober", own: []string{"packet", "stats"}, tests: []string{"internal/netsim/..."}},
+		{dir: "stats"},
+		{dir: "packet"},
+		{dir: "internal/rawsock", own: []string{"packet"}, tests: []string{"prober", "internal/netsim/..."}},
+		{
+			dir:   "internal/netsim/...",
+			own:   []string{"packet", "internal/netsim/..."},
+			tests: []string{"api", "prober", "stats", "internal/rawsock"},
+		},
+		{dir: "internal/config"},
+		{dir: "internal/preflight", own: []string{"internal/rawsock"}},
+		{dir: "internal/sandbox"},
+		{dir: "internal/archtest"},
+	}
+}
+
+// A ban keeps an import out of some packages.
+type ban struct {
+	in      []string // packages that the ban holds in
+	except  []string // packages or files (by path pattern) that it spares
+	imports []string // import paths; "x/..." also means everything below x
+	tests   bool     // holds in tests as well
+	why     string
+}
+
+func bans() []ban {
+	return []ban{
+		{
+			in:      []string{"packet"},
+			imports: []string{"net", "net/http", "time", "context", "sync/...", "log/...", "os/...", "syscall", "golang.org/x/sys/...", "golang.org/x/net/..."},
+			why:     "wire formats only: no socket, clock, goroutine or log",
+		},
+		{
+			in:      []string{"stats"},
+			imports: []string{"net/...", "context", "sync", "log/...", "os", "encoding/..."},
+			why:     "pure arithmetic",
+		},
+		{
+			in:      []string{"prober"},
+			imports: []string{"net/http", "os/...", "log/...", "encoding/json", "golang.org/x/net/...", "golang.org/x/sys/..."},
+			why:     "the engine reaches the network through its Transport only, and leaves logging and rendering to whoever calls it",
+		},
+		{
+			in:      []string{"api"},
+			imports: []string{"syscall", "golang.org/x/net/...", "golang.org/x/sys/..."},
+			why:     "HTTP knows requests and results, not sockets",
+		},
+		{
+			in: []string{"..."}, except: []string{"packet/craft*.go", "internal/netsim/..."},
+			imports: []string{"github.com/google/gopacket/..."},
+			why:     "gopacket crafts templates and is the oracle of tests; it must not read received bytes, where it panics and loses data",
+		},
+		{
+			in: []string{"..."}, except: []string{"cmd/probe-agent"},
+			imports: []string{"github.com/alecthomas/kong"},
+			why:     "flags are the command's business",
+		},
+		{
+			in: []string{"..."}, except: []string{"api"},
+			imports: []string{"github.com/go-chi/..."},
+			why:     "routes are the api's business",
+		},
+		{
+			in: []string{"..."}, except: []string{"internal/config", "internal/netsim/..."},
+			imports: []string{"go.yaml.in/yaml/...", "gopkg.in/yaml.v3"},
+			why:     "one package reads the configuration file, so that every error in it is told the same way; scenarios of simulated networks are test data",
+		},
+		{
+			in:      []string{"..."},
+			except:  []string{"internal/netsim/..."},
+			imports: []string{"testing/...", "github.com/google/go-cmp/...", "pgregory.net/rapid", "go.uber.org/goleak", "github.com/rogpeppe/go-internal/..."},
+			why:     "test code stays out of the program",
+		},
+		{
+			in: []string{"..."}, except: []string{"internal/netsim/..."},
+			imports: []string{"probe-agent/internal/netsim/...", "github.com/vishvananda/...", "github.com/google/nftables/..."},
+			why:     "simulated networks are for tests; the agent itself configures no network",
+		},
+		{
+			in: []string{"..."}, imports: []string{"unsafe"},
+			except: []string{"internal/rawsock", "internal/netsim/..."},
+			tests:  true,
+			why:    "only system calls need it",
+		},
+		{
+			in: []string{"..."}, imports: []string{"log", "math/rand", "io/ioutil"}, tests: true,
+			why: "superseded by log/slog, math/rand/v2, io and os",
+		},
+	}
+}
+
+// vagueNames say nothing about what a package is for, so everything ends up in
+// them.
+func vagueNames() []string {
+	return []string{"util", "utils", "common", "helper", "helpers", "manager", "misc", "shared", "base", "lib"}
+}
