@@ -1,0 +1,78 @@
+package rawsock
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Defaults and bounds of Options.
+const (
+	// DefaultReceiveBuffer holds what arrives while the receiver is kept from
+	// running. The kernel counts about 1 KiB for a small packet and doubles
+	// what is asked, so this is room for some 16,000 answers: 160 ms at
+	// 100,000 a second. It is a limit, memory is used only when packets wait.
+	DefaultReceiveBuffer = 8 << 20
+	// DefaultPorts is enough for several traces to one target at once, each
+	// with a port per flow.
+	DefaultPorts = 64
+	// MinPorts is one for each flow of the widest trace.
+	MinPorts = 10
+	// MaxPorts keeps the descriptors, two per port, far below usual limits.
+	MaxPorts = 256
+)
+
+// Options say how a Transport is opened. The zero value is ready for use.
+type Options struct {
+	// Source4 and Source6 are the addresses that packets leave from. Each must
+	// be an address of this host. Invalid means that the kernel chooses per
+	// target.
+	Source4, Source6 netip.Addr
+	// Interface binds every socket to this network interface. Empty means
+	// that the routes decide. With an interface set, answers that arrive on
+	// another one are not seen. Kernels before 5.7 let only CAP_NET_RAW bind,
+	// so there the capability must stay for Source.
+	Interface string
+	// ReceiveBuffer is asked for each receiving socket, in bytes. 0 means
+	// DefaultReceiveBuffer. Without CAP_NET_ADMIN the kernel grants no more
+	// than net.core.rmem_max; Status tells what it granted.
+	ReceiveBuffer int
+	// Ports is how many consecutive TCP and UDP ports to hold: MinPorts to
+	// MaxPorts, 0 means DefaultPorts.
+	Ports int
+
+	// Seams of this package's tests; zero in any other use.
+
+	stamps     stampMode // use this mode, whatever the kernel can do
+	sendBuffer int       // bytes asked for the sending sockets
+	// socket replaces socket(2).
+	socket func(domain, kind, protocol int) (int, error)
+}
+
+// ErrPrivilege is matched by the error of Open when the process may not open
+// raw sockets. That error's text says what to do.
+var ErrPrivilege = errors.New("rawsock: not allowed to open raw sockets: CAP_NET_RAW is missing; " +
+	"run as root, or grant it: `setcap cap_net_raw+ep BINARY`, AmbientCapabilities=CAP_NET_RAW in a systemd unit, " +
+	"or --cap-add=NET_RAW for a container")
+
+// complete fills in the defaults and checks the rest.
+func (o *Options) complete() error {
+	if o.ReceiveBuffer == 0 {
+		o.ReceiveBuffer = DefaultReceiveBuffer
+	}
+	if o.Ports == 0 {
+		o.Ports = DefaultPorts
+	}
+	switch {
+	case o.ReceiveBuffer < 0 || o.ReceiveBuffer > 1<<30:
+		return fmt.Errorf("rawsock: receive buffer of %d bytes is not within 1 and 1 GiB", o.ReceiveBuffer)
+	case o.Ports < MinPorts || o.Ports > MaxPorts:
+		return fmt.Errorf("rawsock: %d ports are not within %d and %d", o.Ports, MinPorts, MaxPorts)
+	case o.Source4.IsValid() && !o.Source4.Is4():
+		return fmt.Errorf("rawsock: source %v is not an IPv4 address", o.Source4)
+	case o.Source6.IsValid() && (!o.Source6.Is6() || o.Source6.Is4In6()):
+		return fmt.Errorf("rawsock: source %v is not an IPv6 address", o.Source6)
+	}
+	o.Source6 = o.Source6.WithZone("")
+	return nil
+}

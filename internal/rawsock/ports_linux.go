@@ -1,0 +1,117 @@
+package rawsock
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// heldPorts are TCP and UDP ports that nobody else on this host can bind or
+// get for a connection. The TCP ones never listen: the kernel then resets
+// whoever answers a SYN of ours, and no connection stays half open.
+type heldPorts struct {
+	portRange
+	sockets []int
+}
+
+// holdPorts finds a range of consecutive ports that are free for both
+// protocols and holds them.
+func holdPorts(options *Options) (*heldPorts, error) {
+	low, high := ephemeralPorts()
+	var last error
+	candidates := portCandidates(low, high, options.Ports)
+	for _, first := range candidates {
+		held := &heldPorts{portRange: portRange{first: first, count: options.Ports}}
+		err := held.hold(options)
+		if err == nil {
+			return held, nil
+		}
+		err = errors.Join(err, held.release())
+		if !errors.Is(err, unix.EADDRINUSE) && !errors.Is(err, unix.EACCES) {
+			return nil, err
+		}
+		last = err
+	}
+	return nil, fmt.Errorf("rawsock: none of %d ranges of %d ports is free: %w", len(candidates), options.Ports, last)
+}
+
+// hold binds all ports of the range.
+func (h *heldPorts) hold(options *Options) error {
+	for i := range h.count {
+		for _, kind := range [...]int{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
+			if err := h.holdPort(options, kind, int(h.first)+i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// holdPort binds one port for both families, or for IPv4 alone where there is
+// no IPv6.
+func (h *heldPorts) holdPort(options *Options, kind, port int) error {
+	var address unix.Sockaddr = &unix.SockaddrInet6{Port: port}
+	fd, err := options.socket(unix.AF_INET6, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	only4 := errors.Is(err, unix.EAFNOSUPPORT)
+	if only4 {
+		address = &unix.SockaddrInet4{Port: port}
+		fd, err = options.socket(unix.AF_INET, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("rawsock: hold port %d: %w", port, err)
+	}
+	h.sockets = append(h.sockets, fd)
+	if kind == unix.SOCK_DGRAM {
+		if err := shut(fd); err != nil {
+			return err
+		}
+	}
+	if err := bindInterface(fd, options.Interface); err != nil {
+		return err
+	}
+	if !only4 {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0); err != nil {
+			return fmt.Errorf("rawsock: hold port %d: %w", port, err)
+		}
+	}
+	if err := unix.Bind(fd, address); err != nil {
+		return fmt.Errorf("rawsock: hold port %d: %w", port, err)
+	}
+	return nil
+}
+
+// shut keeps a UDP socket from storing what comes for it, which is read
+// elsewhere and would only pile up. A TCP socket that does not listen stores
+// nothing.
+func shut(fd int) error {
+	if err := attach(fd, dropAll()); err != nil {
+		return err
+	}
+	_, err := setBuffer(fd, 0, unix.SO_RCVBUF, unix.SO_RCVBUF)
+	return err
+}
+
+// release frees the ports.
+func (h *heldPorts) release() error {
+	var errs []error
+	for _, fd := range h.sockets {
+		errs = append(errs, unix.Close(fd))
+	}
+	h.sockets = nil
+	return errors.Join(errs...)
+}
+
+// ephemeralPorts returns the range that the kernel gives connections their
+// ports from; its usual one when it cannot be read.
+func ephemeralPorts() (low, high int) {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &low, &high)
+	}
+	if err != nil {
+		return 32768, 60999
+	}
+	return low, high
+}

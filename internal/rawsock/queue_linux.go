@@ -1,0 +1,188 @@
+package rawsock
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"probe-agent/packet"
+)
+
+const (
+	// receiveLen is kept of a packet: more than a probe's answer ever has,
+	// since an ICMP error quotes no more than fits in 1280 bytes (RFC 4443
+	// section 2.4) and nobody answers a short probe with a jumbo frame.
+	receiveLen = 2048
+	// receiveControlLen has room for a timestamp (64 bytes with its header),
+	// an IPv6 destination (40), hop limit (24) and traffic class (24).
+	receiveControlLen = 192
+)
+
+// queue receives one protocol of one family.
+type queue struct {
+	file     *os.File
+	conn     syscall.RawConn
+	v6       bool
+	protocol uint8
+	stamped  bool // the kernel stamps what arrives
+	buffer   int
+
+	// Of the latest call.
+	want, got int
+	errno     syscall.Errno
+	once      func(fd uintptr) bool // receiveOnce, bound
+
+	headers  [batch]unix.Mmsghdr
+	iovecs   [batch]unix.Iovec
+	names    [batch]unix.RawSockaddrInet6
+	controls [batch][receiveControlLen / 8]uint64 // aligned for control headers
+	bytes    [batch][receiveLen]byte
+
+	truncated atomic.Uint64
+	dropsSeen atomic.Uint32 // the kernel's count when last looked at
+	dropsAt   uint32        // the kernel's count when the queue opened
+}
+
+// openQueue opens a queue that lets nothing in before admit.
+func openQueue(options *Options, domain int, protocol uint8) (*queue, error) {
+	fd, err := openRaw(options, domain, int(protocol))
+	if err != nil {
+		return nil, err
+	}
+	q := &queue{v6: domain == unix.AF_INET6, protocol: protocol}
+	if err := q.setUp(fd, options); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	q.file = os.NewFile(uintptr(fd), "raw "+familyName(domain))
+	if q.conn, err = q.file.SyscallConn(); err != nil {
+		return nil, errors.Join(fmt.Errorf("rawsock: poll socket: %w", err), q.file.Close())
+	}
+	return q, nil
+}
+
+func (q *queue) setUp(fd int, options *Options) error {
+	if err := bindInterface(fd, options.Interface); err != nil {
+		return err
+	}
+	var err error
+	if q.buffer, err = setReceiveBuffer(fd, options.ReceiveBuffer); err != nil {
+		return err
+	}
+	q.stamped = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING, receiveFlags) == nil
+	if q.v6 {
+		for _, option := range [...]int{unix.IPV6_RECVPKTINFO, unix.IPV6_RECVHOPLIMIT, unix.IPV6_RECVTCLASS} {
+			if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, option, 1); err != nil {
+				return fmt.Errorf("rawsock: set IPv6 receive option: %w", err)
+			}
+		}
+	}
+	for i := range q.headers {
+		h := &q.headers[i].Hdr
+		q.iovecs[i].Base = &q.bytes[i][0]
+		q.iovecs[i].SetLen(receiveLen)
+		h.Iov = &q.iovecs[i]
+		h.SetIovlen(1)
+		h.Control = (*byte)(unsafe.Pointer(&q.controls[i]))
+		if q.v6 { // an IPv4 packet brings its own header
+			h.Name = (*byte)(unsafe.Pointer(&q.names[i]))
+		}
+	}
+	q.once = q.receiveOnce
+	return nil
+}
+
+// admit empties the queue of what came in before the socket had a filter, and
+// puts the real one on.
+func (q *queue) admit(ports portRange) error {
+	var err error
+	controlErr := q.conn.Control(func(fd uintptr) {
+		var none [1]byte
+		for err == nil {
+			_, _, err = unix.Recvfrom(int(fd), none[:], unix.MSG_DONTWAIT)
+		}
+		if !errors.Is(err, unix.EAGAIN) {
+			return
+		}
+		info, _ := memory(fd) // before Linux 4.12 it cannot be had, and stays 0
+		q.dropsAt = info[unix.SK_MEMINFO_DROPS]
+		q.dropsSeen.Store(q.dropsAt)
+		err = attach(int(fd), answerFilter(q.v6, q.protocol, ports))
+	})
+	if err = errors.Join(controlErr, err); err != nil {
+		return fmt.Errorf("rawsock: open receive queue: %w", err)
+	}
+	return nil
+}
+
+// receive waits for packets.
+func (q *queue) receive(into []packet.Incoming) (int, error) {
+	into = into[:min(len(into), batch)]
+	_ = into[0]
+	for i := range into {
+		h := &q.headers[i].Hdr
+		h.SetControllen(receiveControlLen)
+		if q.v6 {
+			h.Namelen = unix.SizeofSockaddrInet6
+		}
+	}
+	q.want = len(into)
+	if err := q.conn.Read(q.once); err != nil {
+		return 0, err
+	}
+	if q.errno != 0 {
+		return 0, q.errno
+	}
+	for i := range into[:q.got] {
+		q.fill(i, &into[i])
+	}
+	return q.got, nil
+}
+
+// receiveOnce makes one system call; false means wait.
+func (q *queue) receiveOnce(fd uintptr) bool {
+	q.got, q.errno = receiveMessages(fd, q.headers[:q.want], unix.MSG_DONTWAIT)
+	return q.errno != unix.EAGAIN
+}
+
+// fill describes the i-th packet received.
+func (q *queue) fill(i int, in *packet.Incoming) {
+	m := &q.headers[i]
+	*in = packet.Incoming{
+		Bytes:    q.bytes[i][:min(m.Len, receiveLen)],
+		IPv6:     q.v6,
+		Protocol: q.protocol,
+	}
+	if q.v6 && m.Hdr.Namelen >= unix.SizeofSockaddrInet6 {
+		in.From = netip.AddrFrom16(q.names[i].Addr)
+	}
+	if m.Hdr.Flags&unix.MSG_TRUNC != 0 {
+		q.truncated.Add(1)
+	}
+	readControl(controlBytes(q.controls[i][:], int(m.Hdr.Controllen)), in)
+}
+
+// drops returns how many packets the kernel had no room for since admit.
+func (q *queue) drops() uint64 {
+	// After close, the latest count stands.
+	_ = q.conn.Control(func(fd uintptr) {
+		if info, err := memory(fd); err == nil {
+			q.dropsSeen.Store(info[unix.SK_MEMINFO_DROPS])
+		}
+	})
+	return uint64(q.dropsSeen.Load() - q.dropsAt)
+}
+
+// close wakes receive.
+func (q *queue) close() error {
+	q.drops()
+	if err := q.file.Close(); err != nil {
+		return fmt.Errorf("rawsock: close receive queue: %w", err)
+	}
+	return nil
+}

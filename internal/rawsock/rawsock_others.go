@@ -1,0 +1,45 @@
+//go:build !linux
+
+package rawsock
+
+import (
+	"errors"
+	"net/netip"
+
+	"probe-agent/packet"
+)
+
+// errPlatform is returned by everything on systems other than Linux.
+var errPlatform = errors.New("rawsock: raw sockets are implemented for Linux only")
+
+// Transport cannot be opened on this system.
+type Transport struct{}
+
+// Open fails: see errors.ErrUnsupported.
+func Open(Options) (*Transport, error) { return nil, errors.Join(errPlatform, errors.ErrUnsupported) }
+
+// Source fails.
+func (*Transport) Source(netip.Addr) (netip.Addr, error) { return netip.Addr{}, errPlatform }
+
+// Send fails.
+func (*Transport) Send([]packet.Outgoing) (int, error) { return 0, errPlatform }
+
+// Stamps returns none.
+func (*Transport) Stamps([]packet.Stamp) int { return 0 }
+
+// Queues returns 0.
+func (*Transport) Queues() int { return 0 }
+
+// Receive fails.
+func (*Transport) Receive(int, []packet.Incoming) (int, error) { return 0, errPlatform }
+
+// Ports returns none.
+func (*Transport) Ports() []uint16 { return nil }
+
+// Status says that neither family works.
+func (*Transport) Status() Status {
+	return Status{IPv4: errPlatform, IPv6: errPlatform, StampMode: stampNone.String()}
+}
+
+// Close does nothing.
+func (*Transport) Close() error { return nil }

@@ -1,0 +1,122 @@
+package rawsock
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// openRaw opens a raw socket that lets nothing in yet.
+func openRaw(options *Options, domain, protocol int) (int, error) {
+	fd, err := options.socket(domain, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return -1, fmt.Errorf("%w (%w)", ErrPrivilege, err)
+	case err != nil:
+		return -1, fmt.Errorf("rawsock: raw socket for %s: %w", familyName(domain), err)
+	}
+	if err := attach(fd, dropAll()); err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
+}
+
+func familyName(domain int) string {
+	if domain == unix.AF_INET6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}
+
+// attach puts a filter on a socket, in the place of the one that it has.
+func attach(fd int, program []bpf.Instruction) error {
+	raw, err := bpf.Assemble(program)
+	if err != nil {
+		return fmt.Errorf("rawsock: assemble filter: %w", err)
+	}
+	code := make([]unix.SockFilter, len(raw))
+	for i, r := range raw {
+		code[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	prog := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
+		return fmt.Errorf("rawsock: attach filter: %w", err)
+	}
+	return nil
+}
+
+// bindInterface binds a socket to the interface asked for, if any.
+func bindInterface(fd int, name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := unix.BindToDevice(fd, name); err != nil {
+		return fmt.Errorf("rawsock: bind to interface %s: %w", name, err)
+	}
+	return nil
+}
+
+// bindSource binds a socket to an address of this host, if it is given, so
+// that routing rules by source see it.
+func bindSource(fd int, source netip.Addr) error {
+	if !source.IsValid() {
+		return nil
+	}
+	if err := unix.Bind(fd, sockaddr(source, 0)); err != nil {
+		return fmt.Errorf("rawsock: source address %v: %w", source, err)
+	}
+	return nil
+}
+
+// sockaddr returns the socket address of addr.
+func sockaddr(addr netip.Addr, port int) unix.Sockaddr {
+	if addr.Is4() {
+		return &unix.SockaddrInet4{Addr: addr.As4(), Port: port}
+	}
+	return &unix.SockaddrInet6{Addr: addr.As16(), Port: port}
+}
+
+// setReceiveBuffer asks for a receive buffer of so many bytes and returns what
+// the socket has then, as the kernel counts.
+func setReceiveBuffer(fd, bytes int) (int, error) {
+	return setBuffer(fd, bytes, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
+}
+
+// setSendBuffer does the same for the send buffer.
+func setSendBuffer(fd, bytes int) (int, error) {
+	return setBuffer(fd, bytes, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
+}
+
+// setBuffer tries the option that is not bound by the system's limit but
+// wants CAP_NET_ADMIN, then the plain one.
+func setBuffer(fd, bytes, force, plain int) (int, error) {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, bytes); err != nil {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, plain, bytes); err != nil {
+			return 0, fmt.Errorf("rawsock: set socket buffer: %w", err)
+		}
+	}
+	granted, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, plain)
+	if err != nil {
+		return 0, fmt.Errorf("rawsock: read socket buffer: %w", err)
+	}
+	return granted, nil
+}
+
+// memory returns what the kernel tells of a socket's memory, indexed by
+// SK_MEMINFO_*. Its count of drops is the number that SO_RXQ_OVFL attaches to
+// the next packet that does fit; asked for directly, it shows drops that no
+// packet follows.
+func memory(fd uintptr) (info [unix.SK_MEMINFO_VARS]uint32, err error) {
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return info, os.NewSyscallError("getsockopt", errno)
+	}
+	return info, nil
+}

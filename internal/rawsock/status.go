@@ -1,0 +1,44 @@
+package rawsock
+
+// stampMode is how a transmit stamp finds its packet.
+type stampMode uint8
+
+const (
+	stampAuto    stampMode = iota // the best that the kernel can do
+	stampToken                    // the packet's token goes down with it and comes back in the stamp
+	stampCounter                  // the kernel numbers the packets of a socket, and so do we
+	stampNone                     // no transmit stamps
+)
+
+// String returns the name shown in Status.
+func (m stampMode) String() string {
+	return [...]string{"auto", "per-packet id", "counter", "none"}[m]
+}
+
+// Status is what a Transport got from the kernel, and what it lost.
+type Status struct {
+	// IPv4 and IPv6 say why the family cannot be used; nil when it can. A
+	// usable family may still lack a route.
+	IPv4, IPv6 error
+	// StampMode is how transmit stamps are told apart: "per-packet id" (Linux
+	// 6.13 and later), "counter" or "none". When the families differ it is
+	// the lesser one.
+	StampMode string
+	// ReceiveStamps tells whether the kernel stamps what arrives.
+	ReceiveStamps bool
+	// ReceiveBuffer is the least that any receiving socket was granted, in
+	// bytes as the kernel counts them: its own overhead included, and twice
+	// what was asked when all of it was granted.
+	ReceiveBuffer int
+	// SendBuffer is the least that any sending socket was granted, counted
+	// likewise.
+	SendBuffer int
+	// Drops counts packets that the kernel had no room for in a receiving
+	// socket since Open.
+	Drops uint64
+	// Truncated counts packets that were longer than the receive buffers'
+	// 2048 bytes and lost their end.
+	Truncated uint64
+	// LostStamps counts transmit stamps that could not be kept or credited.
+	LostStamps uint64
+}

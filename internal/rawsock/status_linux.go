@@ -1,0 +1,31 @@
+package rawsock
+
+// Status tells what the kernel granted and what was lost so far. Safe for
+// concurrent use; after Close the counts stay as they were.
+func (t *Transport) Status() Status {
+	status := Status{IPv4: t.lacks4, IPv6: t.lacks6, ReceiveStamps: t.receiveStamps}
+	mode := stampAuto
+	for _, s := range [...]*sender{t.ip4, t.ip6} {
+		if s == nil {
+			continue
+		}
+		mode = max(mode, s.mode)
+		status.SendBuffer = least(status.SendBuffer, s.buffer)
+		status.LostStamps += s.stamps.lost.Load()
+	}
+	status.StampMode = mode.String()
+	for _, q := range t.queues {
+		status.ReceiveBuffer = least(status.ReceiveBuffer, q.buffer)
+		status.Drops += q.drops()
+		status.Truncated += q.truncated.Load()
+	}
+	return status
+}
+
+// least returns the smaller of two sizes, of which 0 is none yet.
+func least(a, b int) int {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}

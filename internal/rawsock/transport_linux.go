@@ -1,0 +1,236 @@
+package rawsock
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"probe-agent/packet"
+)
+
+// batch is how many packets one system call carries at most.
+const batch = 64
+
+// Transport carries packets over raw sockets. Its methods are safe for
+// concurrent use where they say so; Open makes one.
+type Transport struct {
+	options Options
+	ports   *heldPorts
+	ip4     *sender // nil when the host lacks the family
+	ip6     *sender
+	lacks4  error // why ip4 is nil
+	lacks6  error
+	queues  []*queue
+	// receiveStamps tells whether the kernel stamps what arrives.
+	receiveStamps bool
+
+	stampsMu sync.Mutex
+	stamps6  bool // which family the next Stamps starts with
+
+	closed    chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Open opens the sockets. A host that lacks one address family gets a
+// Transport for the other. A few packets go to the loopback address, to
+// learn how the kernel stamps and to wait, for 50 ms at most, until it does. The error matches
+// ErrPrivilege when the process may not open raw sockets.
+func Open(options Options) (*Transport, error) {
+	if err := options.complete(); err != nil {
+		return nil, err
+	}
+	if options.socket == nil {
+		options.socket = unix.Socket
+	}
+	t := &Transport{options: options, closed: make(chan struct{})}
+	if err := t.open(); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// open opens raw sockets first, since they are what a process may not be
+// allowed. Nothing passes their filters until the ports are known.
+func (t *Transport) open() error {
+	started := time.Now()
+	var err error
+	if t.ip4, err = t.openFamily(unix.AF_INET, started); err != nil {
+		if !isFamilyMissing(err) || t.options.Source4.IsValid() {
+			return err
+		}
+		t.lacks4 = err
+	}
+	if t.ip6, err = t.openFamily(unix.AF_INET6, started); err != nil {
+		if !isFamilyMissing(err) || t.options.Source6.IsValid() {
+			return err
+		}
+		t.lacks6 = err
+	}
+	if t.ip4 == nil && t.ip6 == nil {
+		return errors.Join(t.lacks4, t.lacks6)
+	}
+	if t.ports, err = holdPorts(&t.options); err != nil {
+		return err
+	}
+	for _, q := range t.queues {
+		if err := q.admit(t.ports.portRange); err != nil {
+			return err
+		}
+	}
+	return t.warmUp()
+}
+
+// warmUp makes sure of the kernel's receive stamps.
+func (t *Transport) warmUp() error {
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if t.ip4 == nil {
+		loopback = netip.IPv6Loopback()
+	}
+	var err error
+	if t.receiveStamps, err = receiveStampsWork(&t.options, loopback); err != nil {
+		return fmt.Errorf("rawsock: try receive stamps: %w", err)
+	}
+	for _, q := range t.queues {
+		t.receiveStamps = t.receiveStamps && q.stamped
+	}
+	return nil
+}
+
+// openFamily opens the sender and the queues of one family.
+func (t *Transport) openFamily(domain int, started time.Time) (*sender, error) {
+	s, err := openSender(&t.options, domain, started)
+	if err != nil {
+		return nil, err
+	}
+	icmp := uint8(protocolICMP)
+	if s.v6 {
+		icmp = protocolICMPv6
+	}
+	for _, protocol := range [...]uint8{icmp, protocolTCP, protocolUDP, protocolGRE} {
+		q, err := openQueue(&t.options, domain, protocol)
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		t.queues = append(t.queues, q)
+	}
+	return s, nil
+}
+
+// Send hands packets to the kernel in order, both families in one batch if
+// need be, and returns how many it took. The error tells why packets[sent]
+// was refused: one that matches EAGAIN or ENOBUFS means that a buffer or
+// queue is full for now; ENETUNREACH, EMSGSIZE, EPERM (a firewall) and others
+// that the packet will not go. A packet without a whole IP header is refused
+// with EINVAL, one of a family that the host lacks with EAFNOSUPPORT. Only one
+// goroutine may call Send, and not after Close.
+func (t *Transport) Send(packets []packet.Outgoing) (sent int, err error) {
+	for sent < len(packets) {
+		v6, n, err := leadingRun(packets[sent:])
+		if err != nil {
+			return sent, err
+		}
+		s := t.ip4
+		if v6 {
+			s = t.ip6
+		}
+		if s == nil {
+			return sent, sendError(unix.EAFNOSUPPORT)
+		}
+		took, err := s.send(packets[sent : sent+n])
+		sent += took
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// Stamps moves transmit stamps that have come in since the last call to into
+// and returns their number, without waiting; fewer than len(into) mean that
+// there are no more for now. Right after Send has returned, the stamps of
+// packets that needed no waiting in a queue are there. Safe for concurrent
+// use; after Close it returns 0.
+func (t *Transport) Stamps(into []packet.Stamp) int {
+	t.stampsMu.Lock()
+	defer t.stampsMu.Unlock()
+	// Taking turns keeps a busy family from starving the other one.
+	first, second := t.ip4, t.ip6
+	if t.stamps6 {
+		first, second = second, first
+	}
+	t.stamps6 = !t.stamps6
+	n := 0
+	for _, s := range [...]*sender{first, second} {
+		if s != nil {
+			n += s.stamps.read(into[n:])
+		}
+	}
+	return n
+}
+
+// Queues returns the number of receive queues: four for each family that the
+// host has.
+func (t *Transport) Queues() int { return len(t.queues) }
+
+// Receive waits for packets on one queue, writes at most 64 of them to into
+// and returns their number, at least 1. Of a packet longer than 2048 bytes
+// only those are given. What the entries point to is valid until the next
+// Receive on that queue. Different queues may be received on at the same
+// time, one queue by one goroutine only. After Close the error matches
+// net.ErrClosed. It panics when there is no such queue or no room in into.
+func (t *Transport) Receive(queue int, into []packet.Incoming) (int, error) {
+	n, err := t.queues[queue].receive(into)
+	if err != nil {
+		select {
+		case <-t.closed:
+			return 0, fmt.Errorf("rawsock: receive: %w", net.ErrClosed)
+		default:
+			return 0, fmt.Errorf("rawsock: receive: %w", err)
+		}
+	}
+	return n, nil
+}
+
+// Ports returns the local ports, TCP and UDP alike, that are held for use as
+// source ports; a new slice of Options.Ports consecutive numbers.
+func (t *Transport) Ports() []uint16 {
+	ports := make([]uint16, t.ports.count)
+	for i := range ports {
+		ports[i] = t.ports.first + uint16(i)
+	}
+	return ports
+}
+
+// Close wakes every Receive and frees sockets and ports. Send must not be
+// under way. Further calls do nothing and return what the first one did.
+func (t *Transport) Close() error {
+	t.closeOnce.Do(func() {
+		close(t.closed)
+		var errs []error
+		for _, q := range t.queues {
+			errs = append(errs, q.close())
+		}
+		for _, s := range [...]*sender{t.ip4, t.ip6} {
+			if s != nil {
+				errs = append(errs, s.close())
+			}
+		}
+		if t.ports != nil {
+			errs = append(errs, t.ports.release())
+		}
+		t.closeErr = errors.Join(errs...)
+	})
+	return t.closeErr
+}
+
+// isFamilyMissing tells a kernel without an address family from other
+// troubles.
+func isFamilyMissing(err error) bool {
+	return errors.Is(err, unix.EAFNOSUPPORT)
+}
