@@ -141,7 +141,9 @@ func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
 			return nil, t.err
 		}
 	}
-	return newResult(traces, started, e.now().mono), nil
+	r := newResult(traces, started, e.now().mono)
+	e.totals.countClocks(r)
+	return r, nil
 }
 
 // types returns the kinds of probe that the method sends, one trace each.

@@ -36,6 +36,7 @@ func newResult(traces []*trace, started time.Time, now instant) *Result {
 		t.report(r, top, len(traces) == 2 && i == 0)
 	}
 	slices.SortStableFunc(r.Probes, func(a, b Probe) int { return cmp.Compare(a.TTL, b.TTL) })
+	r.Limited = limitedTTLs(r.Probes)
 	return r
 }
 

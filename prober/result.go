@@ -20,6 +20,9 @@ type Result struct {
 	Probes []Probe
 	Stop   Stop
 	Counts Counts
+	// Limited lists the TTLs whose loss looks like a router's limit on the
+	// ICMP errors it sends, and not like loss on the path.
+	Limited []uint8
 }
 
 // Stop says why a trace ended.
@@ -77,6 +80,7 @@ const (
 	KernelClock Clock = iota
 	KernelReceiveClock
 	UserClock
+	clocks
 )
 
 // String returns kernel, kernel-receive or user.

@@ -17,6 +17,7 @@ const (
 type totals struct {
 	Sent, Busy, Refused, ReceiveErrors uint64
 	Replies                            [fates]uint64
+	Clocks                             [clocks]uint64
 }
 
 // Totals counts what the engine has done since it started.
@@ -32,6 +33,8 @@ type Totals struct {
 	Foreign       uint64 // packets that answer no probe of ours
 	Malformed     uint64 // packets that could not be read
 	Running       int    // traces under way
+	// Answers of finished traces, by how their RTT was measured.
+	KernelClock, KernelReceiveClock, UserClock uint64
 }
 
 // Totals returns the counters as they are now.
@@ -43,6 +46,16 @@ func (e *Engine) Totals() Totals {
 		Sent: t.Sent, Busy: t.Busy, Refused: t.Refused, ReceiveErrors: t.ReceiveErrors,
 		Matched: t.Replies[matched], Duplicate: t.Replies[duplicate], Late: t.Replies[late],
 		Forged: t.Replies[forged], Foreign: t.Replies[foreign], Malformed: t.Replies[malformed],
-		Running: len(e.running),
+		Running:     len(e.running),
+		KernelClock: t.Clocks[KernelClock], KernelReceiveClock: t.Clocks[KernelReceiveClock], UserClock: t.Clocks[UserClock],
+	}
+}
+
+// countClocks notes how the RTTs of a finished trace were measured.
+func (t *totals) countClocks(r *Result) {
+	for i := range r.Probes {
+		if a := r.Probes[i].Answer; a != nil {
+			t.Clocks[a.Clock]++
+		}
 	}
 }

@@ -29,6 +29,8 @@ func places() []place {
 			own:   []string{"packet", "internal/netsim/..."},
 			tests: []string{"api", "prober", "stats", "internal/rawsock"},
 		},
+		{dir: "internal/e2e", tests: []string{"api", "packet", "prober", "stats", "internal/rawsock", "internal/netsim/..."}},
+		{dir: "bench/...", own: []string{"packet", "prober", "stats", "internal/rawsock", "internal/netsim/..."}},
 		{dir: "internal/config"},
 		{dir: "internal/preflight", own: []string{"internal/rawsock"}},
 		{dir: "internal/sandbox"},
@@ -94,7 +96,7 @@ func bans() []ban {
 			why:     "test code stays out of the program",
 		},
 		{
-			in: []string{"..."}, except: []string{"internal/netsim/..."},
+			in: []string{"..."}, except: []string{"internal/netsim/...", "bench/..."},
 			imports: []string{"probe-agent/internal/netsim/...", "github.com/vishvananda/...", "github.com/google/nftables/..."},
 			why:     "simulated networks are for tests; the agent itself configures no network",
 		},
