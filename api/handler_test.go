@@ -277,7 +277,7 @@ func TestLogLine(t *testing.T) {
 	if err := json.Unmarshal(log.Bytes(), &line); err != nil { // fails on a second line
 		t.Fatalf("%v: %s", err, log.String())
 	}
-	if line.Duration == nil || line.Method != "POST" || line.Path != endpoint || line.Status != 200 || line.Targets != 2 || line.Remote == "" || line.Ray != got.header.Get("cf-ray") {
+	if line.Duration == nil || line.Method != http.MethodPost || line.Path != endpoint || line.Status != 200 || line.Targets != 2 || line.Remote == "" || line.Ray != got.header.Get("cf-ray") {
 		t.Errorf("%s", log.String())
 	}
 	if !regexp.MustCompile(`^[0-9a-f]{16}-den01$`).MatchString(line.Ray) {

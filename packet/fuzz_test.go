@@ -149,7 +149,7 @@ func checkReply(t *testing.T, r *Reply, in *Incoming) {
 // is cut along, so that the cut is seen by what lies behind.
 func TestParseCutAnywhere(t *testing.T) {
 	for _, b := range seeds(t) {
-		for n := range len(b) {
+		for n := range b {
 			cut := bytes.Clone(b[:n])
 			if b[0]>>4 == 6 {
 				if n >= ipv6HeaderLen {

@@ -199,8 +199,8 @@ func TestParseOverwritesWhole(t *testing.T) {
 // spoil sets every exported field to something.
 func spoil(t *testing.T, v reflect.Value) {
 	t.Helper()
-	for i := range v.NumField() {
-		field := v.Field(i)
+	for _, field := range v.Fields() {
+		field := field
 		switch {
 		case field.Type() == reflect.TypeFor[Extensions]():
 		case field.Type() == reflect.TypeFor[netip.Addr]():

@@ -11,7 +11,7 @@ const (
 	codeProtocol4   = 2 // RFC 792: protocol unreachable
 	codePort4       = 3 // RFC 792: port unreachable
 	codePort6       = 4 // RFC 4443 3.1: port unreachable
-	codeNextHeader6 = 1 // RFC 4443 3.4: unrecognized next header, IPv6's protocol unreachable
+	codeNextHeader6 = 1 // RFC 4443 3.4: next header not recognised, IPv6's protocol unreachable
 )
 
 // conclude says what a reply means for its path: the target itself answered

@@ -19,8 +19,8 @@ type moment struct {
 // stepped: the noise of reading two clocks in turn, and more than twice the
 // 500 ppm by which the kernel slews (adjtimex(2)).
 const (
-	clockNoise     = 20 * time.Microsecond
-	clockSlewPerMs = time.Microsecond
+	clockNoise = 20 * time.Microsecond
+	clockSlew  = time.Microsecond
 )
 
 // clockWatch notices steps of the wall clock. Kernel stamps are wall time, so
@@ -38,7 +38,7 @@ func (c *clockWatch) stepped(m moment) bool {
 	}
 	passed := m.mono.since(c.last.mono)
 	drift := time.Duration(m.wall-c.last.wall) - passed
-	return drift.Abs() > clockNoise+passed.Abs()/time.Millisecond*clockSlewPerMs
+	return drift.Abs() > clockNoise+passed.Abs()/time.Millisecond*clockSlew
 }
 
 // observe takes m into account and returns the epoch that it belongs to.

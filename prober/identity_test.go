@@ -88,7 +88,7 @@ func TestNoTwoFlowsShareAName(t *testing.T) {
 				}
 				resting = append(resting, r)
 			},
-			"time": func(t *rapid.T) { now = now.add(300 * time.Millisecond) },
+			"time": func(*rapid.T) { now = now.add(300 * time.Millisecond) },
 			"":     func(*rapid.T) {},
 		})
 	})

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"slices"
 	"strconv"
 
 	"probe-agent/packet"
@@ -22,10 +23,8 @@ func appendLabels(labels []string, a *Answer) []string {
 }
 
 func appendNew(labels []string, l string) []string {
-	for _, have := range labels {
-		if have == l {
-			return labels
-		}
+	if slices.Contains(labels, l) {
+		return labels
 	}
 	return append(labels, l)
 }

@@ -15,8 +15,10 @@ const timers = time.Millisecond
 // tick until a TTL is opened and one until its turn.
 func TestPathKnownNoLaterThanTraceroute(t *testing.T) {
 	for hops := 1; hops <= 24; hops++ {
-		for _, rtt := range []time.Duration{200 * time.Microsecond, 2 * time.Millisecond, 5 * time.Millisecond,
-			10 * time.Millisecond, 20 * time.Millisecond, 40 * time.Millisecond, 80 * time.Millisecond, 150 * time.Millisecond} {
+		for _, rtt := range []time.Duration{
+			200 * time.Microsecond, 2 * time.Millisecond, 5 * time.Millisecond,
+			10 * time.Millisecond, 20 * time.Millisecond, 40 * time.Millisecond, 80 * time.Millisecond, 150 * time.Millisecond,
+		} {
 			p := path{hops: hops, rtt: rtt, tick: timers}
 			ours := p.run(Spec{MaxTTL: 30})
 			theirs := p.runTraceroute(3, 30, time.Second)
