@@ -31,7 +31,7 @@ func TestParseDirect(t *testing.T) {
 		{"ACK", protocolTCP, tcp("10"), Reply{}, ErrForeign},
 		{"FIN-ACK", protocolTCP, tcp("11"), Reply{}, ErrForeign},
 		{"ack of sequence 0xffffffff", protocolTCP, "0050 9c90 00000001 00000000 5012 ffff 0000 0000", Reply{Kind: SynAck, SourcePort: 80, TargetPort: 40080, Sequence: 0xffffffff, HasSequence: true}, nil},
-		{"ports 65535", protocolTCP, "ffff 00000001 00000706 5012 ffff 0000", Reply{Kind: SynAck, SourcePort: 65535, TargetPort: 65535, Sequence: 0x705, HasSequence: true}, nil},
+		{"ports 65535", protocolTCP, "ffff ffff 00000001 00000706 5012 ffff 0000 0000", Reply{Kind: SynAck, SourcePort: 65535, TargetPort: 65535, Sequence: 0x705, HasSequence: true}, nil},
 		{"TCP short", protocolTCP, tcp("12")[:42], Reply{}, ErrTruncated},
 		{"TCP data offset below 5", protocolTCP, "0050 9c90 00000001 00000706 4012 ffff 0000 0000", Reply{}, ErrMalformed},
 		{"TCP options cut off", protocolTCP, "0050 9c90 00000001 00000706 6012 ffff 0000 0000", Reply{}, ErrTruncated},

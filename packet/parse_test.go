@@ -200,7 +200,6 @@ func TestParseOverwritesWhole(t *testing.T) {
 func spoil(t *testing.T, v reflect.Value) {
 	t.Helper()
 	for _, field := range v.Fields() {
-		field := field
 		switch {
 		case field.Type() == reflect.TypeFor[Extensions]():
 		case field.Type() == reflect.TypeFor[netip.Addr]():
