@@ -54,7 +54,9 @@ type Engine struct {
 
 	wake chan struct{} // capacity 1: the sender has something new to look at
 	stop chan struct{} // closed by Close
-	wg   sync.WaitGroup
+
+	sender    sync.WaitGroup
+	receivers sync.WaitGroup
 }
 
 // New starts an engine on the transport, which it closes in Close.
@@ -73,9 +75,9 @@ func New(transport Transport, o Options) (*Engine, error) {
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
 	}
-	e.wg.Go(e.runSender)
+	e.sender.Go(e.runSender)
 	for queue := range transport.Queues() {
-		e.wg.Go(func() { e.runReceiver(queue) })
+		e.receivers.Go(func() { e.runReceiver(queue) })
 	}
 	return e, nil
 }
@@ -95,8 +97,9 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	close(e.stop)
+	e.sender.Wait() // the transport must not be closed under a Send
 	err := e.transport.Close()
-	e.wg.Wait()
+	e.receivers.Wait()
 	return err
 }
 
