@@ -28,7 +28,11 @@ const (
 type clockWatch struct {
 	last  moment
 	known bool
-	epoch uint8
+	epoch uint16
+	// shift is how far the clock of the stamps is from the one read here. The
+	// kernel's are one and the same, but a step may fall between a stamp and
+	// the reading that would have shown it.
+	shift time.Duration
 }
 
 // stepped reports whether m lies off the line that the clocks were on.
@@ -42,12 +46,31 @@ func (c *clockWatch) stepped(m moment) bool {
 }
 
 // observe takes m into account and returns the epoch that it belongs to.
-func (c *clockWatch) observe(m moment) uint8 {
+func (c *clockWatch) observe(m moment) uint16 {
 	if c.stepped(m) {
 		c.epoch++
 	}
 	c.last, c.known = m, true
 	return c.epoch
+}
+
+// transmitted holds a transmit stamp against the reading before the sending.
+// A stamp from before it shows that the stamps' clock has been set back.
+func (c *clockWatch) transmitted(user instant, kernel int64) {
+	wall := c.last.wall - int64(c.last.mono.since(user))
+	if early := time.Duration(kernel-wall) - c.shift; early < -clockNoise {
+		c.epoch++
+		c.shift += early
+	}
+}
+
+// received holds a receive stamp against the reading after the receipt. A
+// stamp from after it shows that the stamps' clock has been set forward.
+func (c *clockWatch) received(m moment, kernel int64) {
+	if ahead := time.Duration(kernel-m.wall) - c.shift; ahead > clockNoise {
+		c.epoch++
+		c.shift += ahead
+	}
 }
 
 // stampSlack is how far a kernel RTT may exceed the one seen from this
@@ -59,22 +82,30 @@ const stampSlack = 10 * time.Microsecond
 type sending struct {
 	user   instant
 	kernel int64 // wall clock; 0 without a stamp
-	epoch  uint8
+	epoch  uint16
 }
 
 // receipt is when a reply came.
 type receipt struct {
 	user   moment
 	kernel int64 // wall clock; 0 without a stamp
-	epoch  uint8
+	epoch  uint16
 }
+
+// promptly is how soon after the stamp an answer is read when nothing is amiss.
+const promptly = time.Millisecond
 
 // roundTrip returns the best RTT that the stamps allow and says which clock
 // it rests on. A stamp is dropped when the wall clock was stepped between the
 // two ends, or when it contradicts the monotonic readings that enclose it.
-func roundTrip(s sending, r receipt) (time.Duration, Clock) {
+// When the epoch has changed by now, an answer that seems to have lain about
+// for long was more likely stamped after a step that had not shown yet.
+func roundTrip(s sending, r receipt, epoch uint16) (time.Duration, Clock) {
 	user := max(0, r.user.mono.since(s.user))
 	if s.epoch != r.epoch || r.kernel == 0 {
+		return user, UserClock
+	}
+	if r.epoch != epoch && time.Duration(r.user.wall-r.kernel) > promptly {
 		return user, UserClock
 	}
 	if s.kernel != 0 {

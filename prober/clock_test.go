@@ -23,21 +23,25 @@ func TestRoundTrip(t *testing.T) {
 		r     receipt
 		want  time.Duration
 		clock Clock
+		now   uint16 // epoch when the result is made
 	}{
-		{"both kernel stamps", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, KernelClock},
-		{"no transmit stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, KernelReceiveClock},
-		{"no receive stamp", sentAt, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, UserClock},
-		{"no stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, UserClock},
-		{"step noticed: another epoch", sentAt, receipt{user: at(25*ms, 3600*1000*ms), kernel: wall0 + 25*ms + 3600*1000*ms, epoch: 1}, 20 * time.Millisecond, UserClock},
-		{"stamps of two epochs that look right", sentAt, receipt{user: at(25*ms, -3*ms), kernel: wall0 + 22*ms - 60*us, epoch: 1}, 20 * time.Millisecond, UserClock},
-		{"stepped forward between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 3600*1000*ms}, 20 * time.Millisecond, UserClock},
-		{"stepped back between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 - 3600*1000*ms}, 20 * time.Millisecond, UserClock},
-		{"transmit stamp after the receipt", sending{user: instant(5 * ms), kernel: wall0 + 30*ms}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, KernelReceiveClock},
-		{"readings out of order", sending{user: instant(25 * ms)}, receipt{user: at(5*ms, 0)}, 0, UserClock},
+		{"both kernel stamps", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, KernelClock, 0},
+		{"no transmit stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, KernelReceiveClock, 0},
+		{"no receive stamp", sentAt, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, UserClock, 0},
+		{"no stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, UserClock, 0},
+		{"step noticed: another epoch", sentAt, receipt{user: at(25*ms, 3600*1000*ms), kernel: wall0 + 25*ms + 3600*1000*ms, epoch: 1}, 20 * time.Millisecond, UserClock, 1},
+		{"stamps of two epochs that look right", sentAt, receipt{user: at(25*ms, -3*ms), kernel: wall0 + 22*ms - 60*us, epoch: 1}, 20 * time.Millisecond, UserClock, 0},
+		{"stepped forward between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 3600*1000*ms}, 20 * time.Millisecond, UserClock, 0},
+		{"stepped back between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 - 3600*1000*ms}, 20 * time.Millisecond, UserClock, 0},
+		{"transmit stamp after the receipt", sending{user: instant(5 * ms), kernel: wall0 + 30*ms}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, KernelReceiveClock, 0},
+		{"step shows only afterwards", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 15*ms}, 20 * time.Millisecond, UserClock, 1},
+		{"step after a prompt answer", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, KernelClock, 1},
+		{"answer read late", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 15*ms}, 10*time.Millisecond - 40*time.Microsecond, KernelClock, 0},
+		{"readings out of order", sending{user: instant(25 * ms)}, receipt{user: at(5*ms, 0)}, 0, UserClock, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got, clock := roundTrip(tt.s, tt.r); got != tt.want || clock != tt.clock {
+			if got, clock := roundTrip(tt.s, tt.r, tt.now); got != tt.want || clock != tt.clock {
 				t.Errorf("got %v by %v, want %v by %v", got, clock, tt.want, tt.clock)
 			}
 		})
@@ -48,7 +52,7 @@ func TestClockWatch(t *testing.T) {
 	tests := []struct {
 		name     string
 		readings []moment
-		want     uint8 // epoch after them
+		want     uint16 // epoch after them
 	}{
 		{"steady", []moment{at(0, 0), at(ms, 0), at(5000*ms, 0)}, 0},
 		{"noise of reading two clocks", []moment{at(0, 0), at(ms, 15*us), at(2*ms, -3*us)}, 0},
@@ -60,7 +64,7 @@ func TestClockWatch(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var c clockWatch
-			var got uint8
+			var got uint16
 			for _, m := range tt.readings {
 				got = c.observe(m)
 			}
@@ -68,5 +72,28 @@ func TestClockWatch(t *testing.T) {
 				t.Errorf("epoch %d, want %d", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestClockWatchReadsStamps(t *testing.T) {
+	var c clockWatch
+	c.observe(at(10*ms, 0))
+	c.transmitted(instant(8*ms), wall0+8*ms+30*us)
+	c.received(at(10*ms, 0), wall0+10*ms-30*us)
+	if c.epoch != 0 {
+		t.Fatal("a step was seen where there was none")
+	}
+	c.transmitted(instant(9*ms), wall0+9*ms-40*ms)
+	if c.epoch != 1 {
+		t.Fatal("a stamp from before its sending went unnoticed")
+	}
+	c.transmitted(instant(9*ms), wall0+9*ms-40*ms+50*us)
+	c.received(at(10*ms, 0), wall0+10*ms-40*ms-50*us)
+	if c.epoch != 1 {
+		t.Fatal("one step was seen twice")
+	}
+	c.received(at(10*ms, 0), wall0+10*ms)
+	if c.epoch != 2 {
+		t.Fatal("a stamp from the future went unnoticed")
 	}
 }

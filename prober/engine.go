@@ -144,7 +144,7 @@ func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
 			return nil, t.err
 		}
 	}
-	r := newResult(traces, started, e.now().mono)
+	r := newResult(traces, started, e.now().mono, e.clock.epoch)
 	e.totals.countClocks(r)
 	return r, nil
 }
@@ -285,7 +285,7 @@ func (e *Engine) snapshot(traces []*trace, started time.Time) *Result {
 	if !changed {
 		return nil
 	}
-	r := newResult(traces, started, e.now().mono)
+	r := newResult(traces, started, e.now().mono, e.clock.epoch)
 	for _, t := range traces {
 		if !t.finished {
 			r.Stop = Running

@@ -7,8 +7,8 @@ import (
 )
 
 // newResult renders the state of a trace, or of the two halves of a GREICMP
-// trace.
-func newResult(traces []*trace, started time.Time, now instant) *Result {
+// trace, as of now and the clock's epoch now.
+func newResult(traces []*trace, started time.Time, now instant, epoch uint16) *Result {
 	first := traces[0]
 	r := &Result{Spec: first.spec, Source: first.source, Started: started, Duration: now.since(first.started)}
 	r.Spec.Progress = nil
@@ -33,7 +33,7 @@ func newResult(traces []*trace, started time.Time, now instant) *Result {
 	}
 	r.Probes = make([]Probe, 0, size)
 	for i, t := range traces {
-		t.report(r, top, len(traces) == 2 && i == 0)
+		t.report(r, top, len(traces) == 2 && i == 0, epoch)
 	}
 	slices.SortStableFunc(r.Probes, func(a, b Probe) int { return cmp.Compare(a.TTL, b.TTL) })
 	r.Limited = limitedTTLs(r.Probes)
@@ -66,7 +66,7 @@ func (t *trace) outcome() (top int, stop Stop) {
 }
 
 // report appends the probes up to top to the result, and counts the rest.
-func (t *trace) report(r *Result, top int, encapsulated bool) {
+func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16) {
 	own, _ := t.outcome()
 	top = min(top, own)
 	end := t.end()
@@ -86,7 +86,7 @@ func (t *trace) report(r *Result, top int, encapsulated bool) {
 			}
 			p := Probe{TTL: uint8(ttl), Flow: uint8(flow), Encapsulated: encapsulated, Sent: s.sent.user.since(t.started)}
 			if s.answer != 0 {
-				answers = append(answers, t.answers[s.answer-1].public(s.sent))
+				answers = append(answers, t.answers[s.answer-1].public(s.sent, epoch))
 				p.Answer = &answers[len(answers)-1]
 			}
 			r.Probes = append(r.Probes, p)
@@ -95,8 +95,8 @@ func (t *trace) report(r *Result, top int, encapsulated bool) {
 }
 
 // public is the answer as a Result shows it.
-func (a *answer) public(s sending) Answer {
-	rtt, clock := roundTrip(s, a.receipt)
+func (a *answer) public(s sending, epoch uint16) Answer {
+	rtt, clock := roundTrip(s, a.receipt, epoch)
 	return Answer{
 		From: a.from, RTT: rtt, Clock: clock, Kind: a.kind, Code: a.code, Arrival: a.arrival,
 		TTL: a.ttl, QuotedTTL: a.qttl, QuotedTOS: a.qtos, MTU: a.mtu, Extensions: a.ext,

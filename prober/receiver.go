@@ -59,6 +59,9 @@ func (e *Engine) take(in []packet.Incoming, reply *packet.Reply, touched []*trac
 			}
 			continue
 		}
+		if in[i].Wall != 0 {
+			e.clock.received(now, in[i].Wall)
+		}
 		t, f := e.dispatch(reply, receipt{user: now, kernel: in[i].Wall, epoch: e.clock.epoch})
 		e.totals.Replies[f]++
 		if t != nil && !t.touched {
@@ -134,7 +137,7 @@ func (e *Engine) drainStamps(into []packet.Stamp) {
 		}
 		e.mu.Lock()
 		for _, s := range into[:n] {
-			e.identity.stamp(s)
+			e.stamp(s)
 		}
 		e.mu.Unlock()
 		if n < len(into) {
@@ -143,17 +146,18 @@ func (e *Engine) drainStamps(into []packet.Stamp) {
 	}
 }
 
-// stamp notes when a probe left.
-func (id *identity) stamp(s packet.Stamp) {
+// stamp notes when a probe left. The caller holds mu.
+func (e *Engine) stamp(s packet.Stamp) {
 	sp, h, ttl := splitToken(s.Token)
 	if sp >= spaces {
 		return
 	}
-	ref, why := id.ref(sp, h)
+	ref, why := e.identity.ref(sp, h)
 	if why != matched || int(ttl) > ref.trace.spec.MaxTTL {
 		return
 	}
 	if sl := ref.trace.slot(int(ref.flow), int(ttl)); sl.state == sent {
+		e.clock.transmitted(sl.sent.user, s.Wall)
 		sl.sent.kernel = s.Wall
 	}
 }

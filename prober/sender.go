@@ -139,7 +139,7 @@ func (e *Engine) follow(t *trace, s step) {
 
 // refresh gives what is left from a refused send its new time, and drops what
 // belongs to traces that have ended.
-func (box *outbox) refresh(now instant, epoch uint8) {
+func (box *outbox) refresh(now instant, epoch uint16) {
 	kept := 0
 	for i := range box.count {
 		p := box.probes[i]

@@ -102,7 +102,7 @@ func (t *trace) slot(flow, ttl int) *slot { return &t.slots[t.index(flow, ttl)] 
 // reserve registers the probe of flow and TTL as sent at now and returns the
 // mark to build it with. It comes before the sending, so that no answer can
 // be faster.
-func (t *trace) reserve(flow, ttl int, now instant, epoch uint8, id *identity) packet.Mark {
+func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) packet.Mark {
 	f := &t.flows[flow]
 	i := t.index(flow, ttl)
 	t.slots[i].sent = sending{user: now, epoch: epoch}
