@@ -53,6 +53,8 @@ func exceeded(from string, rtt time.Duration) *prober.Answer {
 
 type fakeAnnotator map[netip.Addr]Annotation
 
+func (fakeAnnotator) Prefetch(netip.Addr) {}
+
 func (f fakeAnnotator) Annotate(_ context.Context, addrs []netip.Addr) map[netip.Addr]Annotation {
 	known := make(map[netip.Addr]Annotation)
 	for _, a := range addrs {

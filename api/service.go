@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"probe-agent/lookup"
 	"probe-agent/prober"
 )
 
@@ -31,13 +32,12 @@ type Annotator interface {
 	// Annotate returns what it knows of addrs by the end of ctx, and nothing
 	// for the rest. It cannot fail.
 	Annotate(ctx context.Context, addrs []netip.Addr) map[netip.Addr]Annotation
+	// Prefetch says that addr will be asked for soon. It returns at once.
+	Prefetch(addr netip.Addr)
 }
 
 // Annotation is what is known of an address.
-type Annotation struct {
-	Name string // by reverse DNS, without the trailing dot; empty when unknown
-	ASN  uint32 // number of the autonomous system; 0 when unknown
-}
+type Annotation = lookup.Annotation
 
 // Config is what a Service works with.
 type Config struct {
@@ -99,6 +99,9 @@ func (s *Service) Run(ctx context.Context, req Request) (*Response, error) {
 	spec, colos := s.check(req, &wrong)
 	if err := wrong.err(); err != nil {
 		return nil, err
+	}
+	if s.annotator != nil {
+		spec.Heard = s.annotator.Prefetch
 	}
 	traces := traceAll(ctx, req.Targets, colos, spec)
 	if err := ctx.Err(); err != nil {

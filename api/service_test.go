@@ -155,6 +155,8 @@ func TestRunCancelled(t *testing.T) {
 // slowAnnotator knows nothing, and needs all of its time to say so.
 type slowAnnotator struct{ asked []netip.Addr }
 
+func (s *slowAnnotator) Prefetch(netip.Addr) {}
+
 func (s *slowAnnotator) Annotate(ctx context.Context, addrs []netip.Addr) map[netip.Addr]Annotation {
 	s.asked = addrs
 	<-ctx.Done()

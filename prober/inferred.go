@@ -16,6 +16,9 @@ func (t *trace) onUnplaced(flow int, a answer) fate {
 		t.counts.Duplicates++
 		return duplicate
 	}
+	if f.inferred == 0 && t.spec.Heard != nil {
+		t.spec.Heard(a.from)
+	}
 	a.inferred, a.flow = true, uint8(flow)
 	t.answers = append(t.answers, a)
 	f.inferred++

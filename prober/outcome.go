@@ -11,7 +11,7 @@ import (
 func newResult(traces []*trace, started time.Time, now instant, epoch uint16) *Result {
 	first := traces[0]
 	r := &Result{Spec: first.spec, Source: first.source, Started: started, Duration: now.since(first.started)}
-	r.Spec.Progress = nil
+	r.Spec.Progress, r.Spec.Heard = nil, nil
 	top := first.spec.MaxTTL
 	r.Stop = Exhausted
 	for _, t := range traces {

@@ -73,6 +73,11 @@ type Spec struct {
 	// the result so far, whenever something changed, at most every 50 ms. It
 	// must not keep the Result.
 	Progress func(*Result)
+	// Heard, when set, is called with the address of each answer at a TTL
+	// that no earlier answer at that TTL came from, as soon as it comes: names
+	// can be looked up while the trace runs. The engine waits for it: it must
+	// return at once and call nothing of the engine.
+	Heard func(netip.Addr)
 }
 
 // complete returns the Spec with defaults filled in, or an error that names

@@ -160,6 +160,7 @@ func (t *trace) onReply(flow, ttl int, a answer) fate {
 		t.counts.Late++
 		return late
 	}
+	t.tell(ttl, a.from)
 	displaced := s.answer
 	t.answers = append(t.answers, a)
 	s.answer = int32(len(t.answers))
@@ -169,6 +170,19 @@ func (t *trace) onReply(flow, ttl int, a answer) fate {
 	}
 	t.changed = true
 	return matched
+}
+
+// tell passes an address on to Spec.Heard, unless the TTL has shown it before.
+func (t *trace) tell(ttl int, from netip.Addr) {
+	if t.spec.Heard == nil {
+		return
+	}
+	for flow := range t.flows {
+		if s := t.slot(flow, ttl); s.answer != 0 && t.answers[s.answer-1].from == from {
+			return
+		}
+	}
+	t.spec.Heard(from)
 }
 
 // settle draws the conclusions for the flow and the frontier.

@@ -31,6 +31,7 @@ type serveCommand struct {
 	NearHopRate packetRate    `default:"500" placeholder:"PPS" help:"Most probes a second to each of the first three TTLs, whose routers every trace shares (${default}). 0 lifts the limit."`
 	LogFormat   logFormat     `default:"text" placeholder:"text|json" help:"Form of the log on standard error (${default})."`
 	LogLevel    logLevel      `default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
+	nameFlags
 	socketFlags
 }
 
@@ -57,7 +58,12 @@ func (c *serveCommand) Run(t terminal) error {
 	defer engine.Close()
 	logStatus(log, status)
 
-	handler, err := c.handler(engine, log)
+	names, err := c.nameFlags.open(signalled)
+	if err != nil {
+		return err
+	}
+	defer names.Close()
+	handler, err := c.handler(engine, names, log)
 	if err != nil {
 		return err
 	}
@@ -82,13 +88,14 @@ func (c *serveCommand) Run(t terminal) error {
 	return shutDown(server, log)
 }
 
-func (c *serveCommand) handler(tracer api.Tracer, log *slog.Logger) (*api.Handler, error) {
+func (c *serveCommand) handler(tracer api.Tracer, names api.Annotator, log *slog.Logger) (*api.Handler, error) {
 	city := c.City
 	if city == "" {
 		city = hostname()
 	}
 	service, err := api.New(api.Config{
-		Colos: []api.Colo{&api.Local{ColoName: string(c.Colo), CityName: city, Tracer: tracer}},
+		Colos:     []api.Colo{&api.Local{ColoName: string(c.Colo), CityName: city, Tracer: tracer}},
+		Annotator: names,
 	})
 	if err != nil {
 		return nil, err

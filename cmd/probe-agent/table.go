@@ -2,16 +2,20 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
+	"probe-agent/api"
 	"probe-agent/prober"
 	"probe-agent/stats"
 )
 
 // table renders a trace as lines of text: a heading, one line per node, and
-// how it ended. A trace that still runs says so.
-func table(target string, r *prober.Result) []string {
+// how it ended. A trace that still runs says so. What notes say of a node
+// stands behind its numbers and labels.
+func table(target string, r *prober.Result, notes map[netip.Addr]api.Annotation) []string {
 	summary := prober.Summarise(r)
 	silent := "NO RESPONSE"
 	if r.Stop == prober.Running {
@@ -37,11 +41,23 @@ func table(target string, r *prober.Result) []string {
 				number = fmt.Sprint(hop.TTL)
 			}
 			line := fmt.Sprintf("%3s  %-*s  %7s  %s  %s", number, width, node.Addr,
-				fmt.Sprintf("%d/%d", node.RTT.Count(), hop.Sent), times(node.RTT), strings.Join(node.Labels, " "))
+				fmt.Sprintf("%d/%d", node.RTT.Count(), hop.Sent), times(node.RTT), strings.Join(remarks(node, notes[node.Addr]), " "))
 			lines = append(lines, strings.TrimRight(line, " "))
 		}
 	}
 	return append(lines, ending(r))
+}
+
+// remarks are the labels of a node, its AS number and its name.
+func remarks(node prober.NodeSummary, note api.Annotation) []string {
+	all := slices.Clone(node.Labels)
+	if note.ASN != 0 {
+		all = append(all, fmt.Sprintf("AS%d", note.ASN))
+	}
+	if note.Name != "" {
+		all = append(all, note.Name)
+	}
+	return all
 }
 
 func heading(target string, r *prober.Result) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"probe-agent/api"
 	"probe-agent/prober"
 )
 
@@ -56,9 +57,24 @@ func TestTable(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			want := append(append([]string{tt.heading}, tt.body...), tt.ending)
-			if diff := cmp.Diff(want, table(tt.target, twoHops(tt.stop))); diff != "" {
+			if diff := cmp.Diff(want, table(tt.target, twoHops(tt.stop), nil)); diff != "" {
 				t.Errorf("table (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestTableNames: what is known of a node stands behind its labels.
+func TestTableNames(t *testing.T) {
+	notes := map[netip.Addr]api.Annotation{
+		netip.MustParseAddr("192.0.2.9"): {ASN: 64500, Name: "target.example"},
+		netip.MustParseAddr("192.0.2.7"): {ASN: 64501},
+	}
+	want := []string{
+		"  2  192.0.2.9            2/3     0.014     0.015     0.016     0.001  AS64500 target.example",
+		"     192.0.2.7            1/3    12.346    12.346    12.346     0.000  AS64501",
+	}
+	if diff := cmp.Diff(want, table("192.0.2.9", twoHops(prober.Reached), notes)[3:5]); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
 	}
 }

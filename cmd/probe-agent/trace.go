@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -25,6 +27,7 @@ type traceCommand struct {
 	IPv4     bool     `short:"4" name:"ipv4" env:"PROBE_AGENT_IPV4" xor:"family" help:"Trace IPv4 addresses only."`
 	IPv6     bool     `short:"6" name:"ipv6" env:"PROBE_AGENT_IPV6" xor:"family" help:"Trace IPv6 addresses only."`
 	JSON     bool     `name:"json" help:"Print what the HTTP API would answer."`
+	nameFlags
 	socketFlags
 }
 
@@ -42,18 +45,23 @@ func (c *traceCommand) Run(t terminal) error {
 	}
 	ctx, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer release()
-	engine, _, err := openEngine(c.socketFlags, prober.Options{})
+	engine, _, err := openEngine(c.socketFlags, prober.Options{Rate: prober.DefaultRate, NearHopRate: prober.DefaultNearHopRate})
 	if err != nil {
 		return err
 	}
 	defer engine.Close()
+	names, err := c.nameFlags.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer names.Close()
 
 	local := &api.Local{ColoName: "loc01", CityName: hostname(), Tracer: engine, Family: c.family()}
 	show := c.printTables
 	if c.JSON {
 		show = c.printJSON
 	}
-	code, err := show(ctx, t, local)
+	code, err := show(ctx, t, local, names)
 	if err == nil && code != exitOK {
 		err = exitStatus(code)
 	}
@@ -81,8 +89,8 @@ func (c *traceCommand) options() api.Options {
 }
 
 // printJSON has the API's service do it all and prints the envelope.
-func (c *traceCommand) printJSON(ctx context.Context, t terminal, colo api.Colo) (code int, err error) {
-	service, err := api.New(api.Config{Colos: []api.Colo{colo}})
+func (c *traceCommand) printJSON(ctx context.Context, t terminal, colo api.Colo, names api.Annotator) (code int, err error) {
+	service, err := api.New(api.Config{Colos: []api.Colo{colo}, Annotator: names})
 	if err != nil {
 		return exitError, err
 	}
@@ -120,11 +128,12 @@ func codeOf(response *api.Response) int {
 }
 
 // printTables traces the targets and shows a table of each.
-func (c *traceCommand) printTables(ctx context.Context, t terminal, colo api.Colo) (code int, err error) {
+func (c *traceCommand) printTables(ctx context.Context, t terminal, colo api.Colo, names api.Annotator) (code int, err error) {
 	spec, err := c.options().Spec()
 	if err != nil {
 		return exitError, err
 	}
+	spec.Heard = names.Prefetch
 	view := newView(t.out, len(c.Targets))
 	codes := make([]int, len(c.Targets))
 	var running sync.WaitGroup
@@ -132,7 +141,7 @@ func (c *traceCommand) printTables(ctx context.Context, t terminal, colo api.Col
 		view.update(i, []string{target + ": …"})
 		running.Go(func() {
 			spec := spec
-			spec.Progress = func(r *prober.Result) { view.update(i, table(target, r)) }
+			spec.Progress = func(r *prober.Result) { view.update(i, table(target, r, nil)) }
 			result, err := colo.Trace(ctx, target, spec)
 			if err != nil {
 				codes[i] = exitError
@@ -142,7 +151,7 @@ func (c *traceCommand) printTables(ctx context.Context, t terminal, colo api.Col
 			if result.Stop != prober.Reached {
 				codes[i] = exitPartial
 			}
-			view.finish(i, table(target, result))
+			view.finish(i, table(target, result, names.Annotate(ctx, responders(result))))
 		})
 	}
 	running.Wait()
@@ -150,6 +159,17 @@ func (c *traceCommand) printTables(ctx context.Context, t terminal, colo api.Col
 		code = max(code, one)
 	}
 	return code, nil
+}
+
+// responders returns every address that answered, each once.
+func responders(r *prober.Result) []netip.Addr {
+	var addrs []netip.Addr
+	for _, p := range r.Probes {
+		if p.Answer != nil && !slices.Contains(addrs, p.Answer.From) {
+			addrs = append(addrs, p.Answer.From)
+		}
+	}
+	return addrs
 }
 
 // reason is the error of a trace in words.

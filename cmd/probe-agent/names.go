@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"probe-agent/lookup"
+)
+
+// nameFlags say how names and AS numbers of nodes are found.
+type nameFlags struct {
+	Names       nameMode     `default:"direct" placeholder:"MODE" help:"How names of nodes are found (${default}): direct asks the name servers, system the host's resolver, off finds none."`
+	NameServers []nameServer `name:"name-server" placeholder:"ADDR[:PORT]" sep:"," help:"Name servers to ask instead of those of resolv.conf."`
+	ASNData     []string     `name:"asn-data" placeholder:"FILE" sep:"," help:"Files with the AS numbers of address ranges: MMDB, IPtoASN or ip-location-db, plain or gzipped. Without any, no AS numbers are shown."`
+}
+
+// open loads the tables and starts looking up. The caller closes the Service.
+func (f *nameFlags) open(ctx context.Context) (*lookup.Service, error) {
+	servers := make([]netip.AddrPort, len(f.NameServers))
+	for i, s := range f.NameServers {
+		servers[i] = netip.AddrPort(s)
+	}
+	return lookup.New(ctx, lookup.Config{Names: lookup.Mode(f.Names), Servers: servers, Tables: f.ASNData})
+}
+
+type (
+	nameMode   lookup.Mode
+	nameServer netip.AddrPort
+)
+
+func (v *nameMode) UnmarshalText(text []byte) error {
+	for m := lookup.Direct; m <= lookup.Off; m++ {
+		if m.String() == string(text) {
+			*v = nameMode(m)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not one of direct, system, off", text)
+}
+
+// dnsPort is where name servers listen (RFC 1035 section 4.2).
+const dnsPort = 53
+
+func (v *nameServer) UnmarshalText(text []byte) error {
+	if addr, err := netip.ParseAddr(string(text)); err == nil {
+		*v = nameServer(netip.AddrPortFrom(addr, dnsPort))
+		return nil
+	}
+	server, err := netip.ParseAddrPort(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not an address, or an address and port", text)
+	}
+	*v = nameServer(server)
+	return nil
+}

@@ -1,0 +1,66 @@
+package compat
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	cloudflare "github.com/cloudflare/cloudflare-go"
+)
+
+// goV0 is the SDK of before, which much deployed software has. Its types are
+// strict: a fraction in an integer or a number in a string fails the call.
+func goV0() sdk {
+	const summary = "result[].colos[].target_summary."
+	return sdk{
+		name: "go-v0",
+		open: func(*testing.T) caller { return callV0 },
+		// It reads the summary by the names that nodes have, and no labels.
+		lost: []string{
+			"result[].colos[].hops[].nodes[].labels",
+			summary + "mean_latency_ms", summary + "std_dev_latency_ms",
+			summary + "min_latency_ms", summary + "max_latency_ms",
+		},
+		unset:    []string{"result[].colos[].error"},
+		classes:  map[int]string{400: "*cloudflare.RequestError", 404: "*cloudflare.NotFoundError"},
+		blind:    true,
+		portless: true,
+	}
+}
+
+func callV0(t *testing.T, base string, a ask) outcome {
+	t.Helper()
+	api, err := cloudflare.NewWithAPIToken("token", cloudflare.BaseURL(base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	traces, err := api.PerformTraceroute(t.Context(), a.Account, a.Targets, a.Colos, cloudflare.DiagnosticsTracerouteConfigurationOptions{
+		PacketsPerTTL: a.Options.PacketsPerTTL,
+		PacketType:    a.Options.PacketType,
+		MaxTTL:        a.Options.MaxTTL,
+		WaitTime:      a.Options.WaitTime,
+	})
+	if err != nil {
+		return refusedV0(t, err)
+	}
+	result, err := json.Marshal(traces)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outcome{Result: result}
+}
+
+func refusedV0(t *testing.T, err error) outcome {
+	t.Helper()
+	// Every class wraps the one that holds the fields.
+	refused, ok := errors.AsType[*cloudflare.Error](err)
+	if !ok {
+		t.Fatalf("the SDK failed with %T: %v", err, err)
+	}
+	r := &refusal{Class: fmt.Sprintf("%T", err), Status: refused.StatusCode, Ray: refused.RayID}
+	for _, e := range refused.Errors {
+		r.Faults = append(r.Faults, fault{Code: e.Code, Message: e.Message})
+	}
+	return outcome{Refused: r}
+}

@@ -1,0 +1,142 @@
+package lookup
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Defaults of a Config.
+const (
+	// DefaultBudget is what a finished trace may wait for names: less than
+	// anyone notices on top of a trace, more than a resolver with a warm cache
+	// needs.
+	DefaultBudget = 300 * time.Millisecond
+	// DefaultTimeout is how long one try at one name server may take. A
+	// resolver that asks its way from the root needs some hundred
+	// milliseconds; the answer is still of use to the next trace.
+	DefaultTimeout = 500 * time.Millisecond
+	// DefaultAttempts is how often every name server is tried.
+	DefaultAttempts = 2
+	// DefaultConcurrency is the number of lookups under way at once.
+	DefaultConcurrency = 64
+	// DefaultQueue is the number of lookups that may wait for their turn: the
+	// hops of a request of ten targets, and some more requests like it.
+	DefaultQueue = 1024
+	// DefaultEntries is the number of answers kept, at about 300 bytes each.
+	DefaultEntries = 65536
+	// DefaultResolvConf says which name servers the host uses, resolv.conf(5).
+	DefaultResolvConf = "/etc/resolv.conf"
+
+	// OriginZoneIPv4 and OriginZoneIPv6 are the zones of a public service that
+	// tells the origin of an address, by Team Cymru.
+	OriginZoneIPv4 = "origin.asn.cymru.com"
+	OriginZoneIPv6 = "origin6.asn.cymru.com"
+)
+
+// Mode says how names are found.
+type Mode uint8
+
+const (
+	// Direct asks the name servers itself. It sees TTLs, and hence knows how
+	// long to keep an answer.
+	Direct Mode = iota
+	// System leaves the question to the host's resolver, for hosts whose names
+	// come from elsewhere as well: files, mDNS, LDAP (nsswitch.conf(5)).
+	System
+	// Off finds no names.
+	Off
+)
+
+// String returns direct, system or off.
+func (m Mode) String() string {
+	switch m {
+	case Direct:
+		return "direct"
+	case System:
+		return "system"
+	case Off:
+		return "off"
+	}
+	return fmt.Sprintf("mode %d", uint8(m))
+}
+
+// Config says what a Service asks and how much it may take. The zero value
+// finds names through the host's name servers, and no AS numbers.
+type Config struct {
+	Names Mode
+	// Servers are the name servers to ask instead of those in ResolvConf.
+	Servers []netip.AddrPort
+	// ResolvConf is the file that names the host's name servers, read again
+	// when it changes. Default DefaultResolvConf.
+	ResolvConf string
+
+	// Tables are files of address ranges and their AS numbers: MaxMind DB with
+	// autonomous_system_number (GeoLite2-ASN), IPtoASN TSV, or ip-location-db
+	// CSV, each plain or gzipped, told apart by content. Where they overlap
+	// the narrower prefix counts; of equal ones that of the later file.
+	Tables []string
+	// OriginZones, when set, are asked by DNS for the origin of public
+	// addresses that the tables do not know.
+	OriginZones OriginZones
+
+	Budget      time.Duration // longest wait of Annotate; default DefaultBudget
+	Timeout     time.Duration // of one try at one name server; default DefaultTimeout
+	Attempts    int           // tries at every name server; default DefaultAttempts
+	Concurrency int           // lookups under way; default DefaultConcurrency
+	Queue       int           // lookups waiting; default DefaultQueue
+	Entries     int           // answers kept; default DefaultEntries
+}
+
+// OriginZones are DNS zones that answer TXT queries in the form of Team
+// Cymru's origin service. An empty zone is not asked.
+type OriginZones struct {
+	IPv4, IPv6 string
+}
+
+// complete returns the Config with defaults filled in, or all that is wrong
+// with it.
+func (c Config) complete() (Config, error) {
+	c.ResolvConf = cmp.Or(c.ResolvConf, DefaultResolvConf)
+	c.Budget = cmp.Or(c.Budget, DefaultBudget)
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	c.Attempts = cmp.Or(c.Attempts, DefaultAttempts)
+	c.Concurrency = cmp.Or(c.Concurrency, DefaultConcurrency)
+	c.Queue = cmp.Or(c.Queue, DefaultQueue)
+	c.Entries = cmp.Or(c.Entries, DefaultEntries)
+	var wrong []error
+	if c.Names > Off {
+		wrong = append(wrong, fmt.Errorf("lookup: %v is no way to find names", c.Names))
+	}
+	for _, server := range c.Servers {
+		if !server.IsValid() || server.Port() == 0 {
+			wrong = append(wrong, fmt.Errorf("lookup: name server %v: not an address with a port", server))
+		}
+	}
+	for _, zone := range []string{c.OriginZones.IPv4, c.OriginZones.IPv6} {
+		if zone == "" {
+			continue
+		}
+		if len(zone) > maxZone || !validName(zone) {
+			wrong = append(wrong, fmt.Errorf("lookup: origin zone %q is not a DNS name of up to %d characters", zone, maxZone))
+		}
+	}
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{
+		{"budget", int64(c.Budget)},
+		{"timeout", int64(c.Timeout)},
+		{"attempts", int64(c.Attempts)},
+		{"concurrency", int64(c.Concurrency)},
+		{"queue", int64(c.Queue)},
+		{"entries", int64(c.Entries)},
+	} {
+		if limit.value < 0 {
+			wrong = append(wrong, fmt.Errorf("lookup: %s is below 0", limit.name))
+		}
+	}
+	return c, errors.Join(wrong...)
+}

@@ -1,0 +1,59 @@
+package lookup
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+)
+
+// addMMDB adds the networks of a MaxMind DB that carry
+// autonomous_system_number, as GeoLite2-ASN and GeoIP2-ISP do. They are copied
+// to the table: a lookup there is as fast, files can be mixed, and a file that
+// is overwritten while it is in use does no harm.
+func (t *table) addMMDB(ctx context.Context, name string, content io.Reader) error {
+	database, err := io.ReadAll(content)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	reader, err := maxminddb.OpenBytes(database)
+	if err != nil {
+		return fmt.Errorf("%s: neither address ranges nor a MaxMind DB: %w", name, err)
+	}
+	defer reader.Close()
+	networks, numbered := 0, 0
+	for network := range reader.Networks() {
+		networks++
+		if networks%linesPerCheck == 0 && ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", name, ctx.Err())
+		}
+		// A pointer, to tell a database of something else from AS 0.
+		var entry struct {
+			ASN *uint32 `maxminddb:"autonomous_system_number"`
+		}
+		if err := network.Decode(&entry); err != nil {
+			return fmt.Errorf("%s: network %d: %w", name, networks, err)
+		}
+		if entry.ASN == nil {
+			continue
+		}
+		numbered++
+		if err := t.add(unmapped(network.Prefix()), *entry.ASN); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if numbered == 0 {
+		return fmt.Errorf("%s: a MaxMind DB (%s) without autonomous_system_number", name, reader.Metadata.DatabaseType)
+	}
+	return nil
+}
+
+// unmapped returns a prefix of IPv4-mapped addresses as one of IPv4.
+func unmapped(prefix netip.Prefix) netip.Prefix {
+	if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= 96 {
+		return netip.PrefixFrom(addr.Unmap(), prefix.Bits()-96)
+	}
+	return prefix
+}

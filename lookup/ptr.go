@@ -1,0 +1,40 @@
+package lookup
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// nameOf asks for the PTR records of addr, private and loopback addresses too:
+// networks name their own.
+func (c *client) nameOf(ctx context.Context, addr netip.Addr) answer[string] {
+	r, err := c.ask(ctx, reverseName(addr), dnsmessage.TypePTR)
+	if err != nil {
+		return failedAnswer[string](err)
+	}
+	if r.empty() {
+		return noAnswer[string](absent, r.ttl)
+	}
+	name, ok := chooseName(r.names)
+	if !ok {
+		return noAnswer[string](refused, r.ttl)
+	}
+	return foundAnswer(name, r.ttl)
+}
+
+// chooseName returns the first of the valid names in the order of the
+// alphabet, so that the name of an address that has several stays the same
+// while name servers rotate them.
+func chooseName(names []string) (string, bool) {
+	var chosen string
+	for _, name := range names {
+		name = strings.TrimSuffix(name, ".")
+		if validName(name) && (chosen == "" || name < chosen) {
+			chosen = name
+		}
+	}
+	return chosen, chosen != ""
+}

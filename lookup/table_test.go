@@ -1,0 +1,303 @@
+package lookup
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the files of testdata that tests generate")
+
+// mmdbNetworks are what testdata/asn.mmdb holds.
+func mmdbNetworks() []mmdbNetwork {
+	return []mmdbNetwork{
+		{"1.0.0.0/24", asnFields(13335)},
+		{"1.0.4.0/22", asnFields(38803)},
+		{"198.18.0.0/15", mmdbMap{{"autonomous_system_organization", "no number"}}},
+		{"203.0.113.1/32", asnFields(64500)},
+		{"203.0.113.2/31", asnFields(64500)},
+		{"203.0.113.4/31", asnFields(64500)},
+		{"203.0.113.6/32", asnFields(64500)},
+		{"2001:db8::/48", asnFields(4200000001)},
+	}
+}
+
+// The database in testdata is what the writer of this package's tests makes.
+func TestMMDBFile(t *testing.T) {
+	const path = "testdata/asn.mmdb"
+	want := writeMMDB("GeoLite2-ASN", mmdbNetworks())
+	if *update {
+		if err := os.WriteFile(path, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not up to date; go test -update writes it", path)
+	}
+}
+
+// Every form of file gives the same table.
+func TestTableForms(t *testing.T) {
+	for _, file := range []string{"iptoasn.tsv", "iptoasn.tsv.gz", "asn.csv", "asn.csv.gz", "asn.mmdb"} {
+		t.Run(file, func(t *testing.T) {
+			s := newTestService(t, Config{Names: Off, Tables: []string{filepath.Join("testdata", file)}})
+			var addrs []netip.Addr
+			want := make(map[netip.Addr]Annotation)
+			for _, tt := range []struct {
+				addr string
+				asn  uint32
+			}{
+				{"0.255.255.255", 0},
+				{"1.0.0.0", 13335},
+				{"1.0.0.255", 13335},
+				{"::ffff:1.0.0.1", 13335},
+				{"1.0.1.0", 0}, // not routed
+				{"1.0.4.0", 38803},
+				{"1.0.7.255", 38803},
+				{"1.0.8.0", 0},
+				{"198.18.0.1", 0}, // a set, or nothing
+				{"203.0.113.0", 0},
+				{"203.0.113.1", 64500},
+				{"203.0.113.6", 64500},
+				{"203.0.113.7", 0},
+				{"2001:db8::1", 4200000001},
+				{"2001:db8::1%eth0", 4200000001},
+				{"2001:db8:1::", 0},
+				{"::1.0.0.1", 0},
+			} {
+				addr := netip.MustParseAddr(tt.addr)
+				addrs = append(addrs, addr)
+				if tt.asn != 0 {
+					want[addr] = Annotation{ASN: tt.asn}
+				}
+			}
+			if diff := cmp.Diff(want, s.Annotate(t.Context(), addrs), compareAddrs); diff != "" {
+				t.Errorf("annotations (-want +got):\n%s", diff)
+			}
+			stats := s.Stats().Table
+			if stats.Prefixes != 7 || stats.Loaded.IsZero() || stats.LoadTime <= 0 || stats.Rejected != 0 {
+				t.Errorf("stats %+v, want 7 prefixes", stats)
+			}
+		})
+	}
+}
+
+func writeTable(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func gzipped(t *testing.T, content []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	w.Write(content)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// The narrower prefix counts whatever file it is in; of equal ones the last.
+func TestTablesOverlap(t *testing.T) {
+	s := newTestService(t, Config{Names: Off, Tables: []string{
+		writeTable(t, "narrow.csv", []byte("10.1.0.0,10.1.255.255,2\n10.2.0.0,10.2.255.255,3\n")),
+		writeTable(t, "wide.csv", []byte("10.0.0.0,10.255.255.255,1\n10.2.0.0,10.2.255.255,4\n10.1.0.0,10.1.255.255,0\n")),
+		"testdata/asn.mmdb",
+	}})
+	for addr, want := range map[string]uint32{"10.0.0.1": 1, "10.1.0.1": 2, "10.2.0.1": 4, "10.3.0.1": 1, "1.0.0.1": 13335} {
+		a := netip.MustParseAddr(addr)
+		if got := s.Annotate(t.Context(), []netip.Addr{a})[a].ASN; got != want {
+			t.Errorf("%s is AS%d, want AS%d", addr, got, want)
+		}
+	}
+}
+
+// An error says in which file and line, and why.
+func TestBadTable(t *testing.T) {
+	good := "1.0.0.0,1.0.0.255,1,x\n"
+	mmdb := writeMMDB("GeoLite2-ASN", mmdbNetworks())
+	for _, tt := range []struct {
+		name    string
+		content string
+		want    string // with FILE for the path
+	}{
+		{"empty", "", "FILE: empty"},
+		{"empty gzip", string(gzipped(t, nil)), "FILE: empty"},
+		{"nothing in it", "# later\n\n", "FILE: no ranges"},
+		{"no address", good + "network,asn,name\n", `FILE:2: "network" is not an address`},
+		{"no second address", good + "1.0.0.0,x,1\n", `FILE:2: "x" is not an address`},
+		{"number for an address", "16777216,16777471,13335,x\n", `FILE:1: "16777216" is not an address`},
+		{"zone", "fe80::1%eth0,fe80::2,1,x\n", `FILE:1: "fe80::1%eth0" is not an address`},
+		{"long nonsense", strings.Repeat("x", 200) + ",1.0.0.0,1\n", `FILE:1: "` + strings.Repeat("x", 60) + `" is not an address`},
+		{"fewer fields", good + good + "1.0.0.0,1.0.0.255\n", "FILE:3: fewer than three fields: first address, last address, AS number"},
+		{"other separator", "1.0.0.0;1.0.0.255;1\n", "FILE:1: fewer than three fields: first address, last address, AS number"},
+		{"backwards", "1.0.0.9,1.0.0.1,1\n", "FILE:1: range from 1.0.0.9 to 1.0.0.1: ends before it starts"},
+		{"two families", "1.0.0.0,2001:db8::,1\n", "FILE:1: range from 1.0.0.0 to 2001:db8::: two address families"},
+		{"no AS number", "1.0.0.0\t1.0.0.255\tUS\tx\n", `FILE:1: "US" is not an AS number`},
+		{"AS number too high", "1.0.0.0,1.0.0.255,4294967296\n", `FILE:1: "4294967296" is not an AS number`},
+		{"long line", good + strings.Repeat("y", maxLine+1), "FILE:2: line of more than 4096 bytes"},
+		{"gzip cut short", string(gzipped(t, []byte(good))[:24]), "FILE: unexpected EOF"},
+		{"not gzip", "\x1f\x8bnot at all", "FILE: gzip: invalid header"},
+		{"binary", "\x7fELF\x02\x01\x01\x00", "FILE: neither address ranges nor a MaxMind DB: error opening database: invalid MaxMind DB file"},
+		{"other MMDB", string(writeMMDB("GeoLite2-Country", []mmdbNetwork{{"1.0.0.0/24", mmdbMap{{"iso_code", "AU"}}}})), "FILE: a MaxMind DB (GeoLite2-Country) without autonomous_system_number"},
+		{"number as text in MMDB", string(writeMMDB("x", []mmdbNetwork{{"1.0.0.0/24", mmdbMap{{"autonomous_system_number", "AS1"}}}})), "FILE: network 1: "},
+		{"MMDB cut short", string(mmdb[:len(mmdb)/2]), "FILE: neither address ranges nor a MaxMind DB: "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := writeTable(t, "table", []byte(tt.content))
+			s, err := New(t.Context(), Config{Names: Off, Tables: []string{path}})
+			if err == nil {
+				s.Close()
+				t.Fatal("no error")
+			}
+			got := strings.ReplaceAll(err.Error(), path, "FILE")
+			want := "lookup: " + tt.want
+			if strings.HasSuffix(want, " ") { // the rest is the library's
+				got = got[:min(len(got), len(want))]
+			}
+			if got != want {
+				t.Errorf("error %q\n want %q", got, want)
+			}
+		})
+	}
+}
+
+// A table that would take too much memory is refused.
+func TestTableLimit(t *testing.T) {
+	small := table{limit: 2}
+	err := small.addRanges(t.Context(), "FILE", strings.NewReader("1.0.0.0,1.0.0.255,1\n1.0.1.0,1.0.3.255,1\n"))
+	if want := "FILE:2: more than 2 prefixes"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// The limits of a file that is too much to read at all.
+func TestBounded(t *testing.T) {
+	b := &bounded{r: strings.NewReader("abcdef"), left: 4}
+	var got bytes.Buffer
+	if _, err := got.ReadFrom(b); err == nil || err.Error() != "more than 1073741824 bytes" || got.String() != "abcd" {
+		t.Errorf("read %q, %v", got.String(), err)
+	}
+}
+
+// A reload that fails leaves what was, and says so.
+func TestReload(t *testing.T) {
+	path := writeTable(t, "table.csv", []byte("1.0.0.0,1.0.0.255,1\n"))
+	s := newTestService(t, Config{Names: Off, Tables: []string{path}})
+	addr := netip.MustParseAddr("1.0.0.1")
+	check := func(when string, want uint32, rejected uint64) {
+		t.Helper()
+		if got := s.Annotate(t.Context(), []netip.Addr{addr})[addr].ASN; got != want {
+			t.Errorf("%s: AS%d, want AS%d", when, got, want)
+		}
+		if got := s.Stats().Table.Rejected; got != rejected {
+			t.Errorf("%s: %d reloads rejected, want %d", when, got, rejected)
+		}
+	}
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("at first", 1, 0)
+	write("1.0.0.0,1.0.0.255,2\n")
+	check("before the reload", 1, 0)
+	if err := s.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check("after the reload", 2, 0)
+	write("1.0.0.0,1.0.0.255,3\nnonsense\n")
+	if err := s.Reload(t.Context()); err == nil {
+		t.Error("no error from a bad table")
+	}
+	check("after a bad one", 2, 1)
+	if err := s.Reload(t.Context(), path+".absent"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v, want one that matches os.ErrNotExist", err)
+	}
+	check("after an absent one", 2, 2)
+	if err := s.Reload(t.Context(), "testdata/asn.mmdb"); err != nil {
+		t.Fatal(err)
+	}
+	check("after another", 13335, 2)
+	if err := s.Reload(t.Context()); err != nil { // the other, not the first
+		t.Fatal(err)
+	}
+	check("after another once more", 13335, 2)
+}
+
+// Lookups go on while tables come and go, and see one or the other.
+func TestReloadUnderLoad(t *testing.T) {
+	one := writeTable(t, "one.csv", []byte("0.0.0.0,255.255.255.255,1\n"))
+	two := writeTable(t, "two.csv", []byte("0.0.0.0,255.255.255.255,2\n"))
+	s := newTestService(t, Config{Names: Off, Tables: []string{one}})
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if got := s.Annotate(t.Context(), []netip.Addr{router})[router].ASN; got != 1 && got != 2 {
+					t.Errorf("AS%d", got)
+					return
+				}
+			}
+		})
+	}
+	for range 50 {
+		for _, table := range []string{two, one} {
+			if err := s.Reload(t.Context(), table); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	close(done)
+	readers.Wait()
+}
+
+// Loading ends when the context does.
+func TestReloadCancelled(t *testing.T) {
+	var text bytes.Buffer
+	var networks []mmdbNetwork
+	for i := range linesPerCheck + 1 {
+		a := address(i).String()
+		text.WriteString(a + "," + a + "," + strconv.Itoa(i+1) + "\n")
+		networks = append(networks, mmdbNetwork{a + "/32", asnFields(uint32(i + 1))})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, content := range [][]byte{text.Bytes(), writeMMDB("GeoLite2-ASN", networks)} {
+		path := writeTable(t, "table", content)
+		if _, err := New(ctx, Config{Tables: []string{path}}); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want one that matches context.Canceled", err)
+		}
+		s := newTestService(t, Config{Names: Off, Tables: []string{path}})
+		if got := s.Stats().Table.Prefixes; got != linesPerCheck+1 {
+			t.Errorf("%d prefixes", got)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package lookup
+
+import (
+	"bufio"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// unboundConf serves some names of its own and cannot ask anybody for others:
+// everything else is refused, and it has no way out but loopback.
+const unboundConf = `server:
+	interface: 127.0.0.1
+	outgoing-interface: 127.0.0.1
+	port: %d
+	directory: "%s"
+	pidfile: ""
+	username: ""
+	chroot: ""
+	logfile: ""
+	use-syslog: no
+	do-daemonize: no
+	num-threads: 1
+	verbosity: 1
+	module-config: "iterator"
+	access-control: 127.0.0.0/8 allow
+	local-zone: "." refuse
+	local-zone: "2.0.192.in-addr.arpa." static
+	local-data: "2.0.192.in-addr.arpa. 120 IN SOA ns.example. mail.example. 1 2 3 4 90"
+	local-data-ptr: "192.0.2.1 300 core1.example"
+	local-data-ptr: "192.0.2.2 300 core2.example"
+	local-zone: "8.b.d.0.1.0.0.2.ip6.arpa." static
+	local-data-ptr: "2001:db8::1 300 core1.v6.example"
+	local-zone: "10.in-addr.arpa." static
+	local-data-ptr: "10.0.0.1 300 gw.internal"
+	local-data: '66.2.0.192.in-addr.arpa. 300 IN PTR evil\032name.example.'
+%s`
+
+// startUnbound runs a name server on loopback, as Debian packages it.
+func startUnbound(t *testing.T) (*os.Process, netip.AddrPort) {
+	t.Helper()
+	path, err := exec.LookPath("unbound")
+	if err != nil {
+		t.Skip("no unbound: install Debian's package unbound")
+	}
+	free := startNameServer(t, nil) // finds a port that is free for UDP and TCP
+	free.stop()
+	var many strings.Builder // too much for a datagram
+	for i := range 40 {
+		fmt.Fprintf(&many, "\tlocal-data-ptr: \"192.0.2.40 300 vhost%02d.hosting.example\"\n", i)
+	}
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "unbound.conf")
+	if err := os.WriteFile(conf, fmt.Appendf(nil, unboundConf, free.addr.Port(), dir, many.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "-d", "-c", conf)
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	logged := make(chan []string, 1)
+	ready := make(chan struct{})
+	go func() {
+		var seen []string
+		lines := bufio.NewScanner(log)
+		for lines.Scan() {
+			seen = append(seen, lines.Text())
+			if strings.Contains(lines.Text(), "start of service") {
+				close(ready)
+			}
+		}
+		logged <- seen
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-logged
+		cmd.Wait()
+	})
+	select {
+	case <-ready:
+	case seen := <-logged:
+		logged <- nil
+		t.Fatalf("unbound did not start:\n%s", strings.Join(seen, "\n"))
+	}
+	return cmd.Process, free.addr
+}
+
+func TestUnbound(t *testing.T) {
+	_, addr := startUnbound(t)
+	s := newTestService(t, patient(addr))
+	want := map[netip.Addr]Annotation{
+		netip.MustParseAddr("192.0.2.1"):   {Name: "core1.example"},
+		netip.MustParseAddr("192.0.2.2"):   {Name: "core2.example"},
+		netip.MustParseAddr("10.0.0.1"):    {Name: "gw.internal"},
+		netip.MustParseAddr("2001:db8::1"): {Name: "core1.v6.example"},
+		netip.MustParseAddr("192.0.2.40"):  {Name: "vhost00.hosting.example"}, // over TCP
+	}
+	var addrs []netip.Addr
+	for addr := range want {
+		addrs = append(addrs, addr)
+	}
+	addrs = append(addrs,
+		netip.MustParseAddr("192.0.2.3"),   // NXDOMAIN
+		netip.MustParseAddr("192.0.2.66"),  // a hostile name
+		netip.MustParseAddr("203.1.113.1"), // REFUSED
+	)
+	if diff := cmp.Diff(want, s.Annotate(t.Context(), addrs), compareAddrs); diff != "" {
+		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(SourceStats{Found: 5, Absent: 1, Refused: 1, Failed: 1}, lookups(s.Stats().Names)); diff != "" {
+		t.Errorf("stats (-want +got):\n%s", diff)
+	}
+}
+
+// A name server that hangs, then dies, takes names away and nothing else.
+func TestUnboundDies(t *testing.T) {
+	process, addr := startUnbound(t)
+	const budget = 100 * time.Millisecond
+	s := newTestService(t, Config{Servers: []netip.AddrPort{addr}, Budget: budget, Tables: []string{"testdata/asn.csv"}})
+	known := netip.MustParseAddr("192.0.2.1")
+	numbered := netip.MustParseAddr("1.0.0.1")
+	s.Prefetch(known)
+	if notes := s.Annotate(t.Context(), []netip.Addr{known}); notes[known].Name != "core1.example" {
+		t.Fatalf("annotations %v, stats %+v", notes, s.Stats())
+	}
+	want := map[netip.Addr]Annotation{known: {Name: "core1.example"}, numbered: {ASN: 13335}}
+	for _, step := range []struct {
+		signal  syscall.Signal
+		unknown netip.Addr
+	}{
+		{syscall.SIGSTOP, netip.MustParseAddr("192.0.2.2")}, // silence
+		{syscall.SIGKILL, netip.MustParseAddr("10.0.0.1")},  // port unreachable
+	} {
+		if err := process.Signal(step.signal); err != nil {
+			t.Fatal(err)
+		}
+		addrs := []netip.Addr{known, step.unknown, numbered}
+		var notes map[netip.Addr]Annotation
+		d := took(func() { notes = s.Annotate(t.Context(), addrs) })
+		if diff := cmp.Diff(want, notes, compareAddrs); diff != "" {
+			t.Errorf("after %v (-want +got):\n%s", step.signal, diff)
+		}
+		// Exactly the budget is TestBudget's to assert, in a bubble's time. A
+		// single try at a name server takes five times as long.
+		if d >= DefaultTimeout {
+			t.Errorf("after %v: took %v with a budget of %v", step.signal, d, budget)
+		}
+	}
+}
