@@ -133,7 +133,7 @@ type pending struct {
 func (s *Service) begin(addr netip.Addr) pending {
 	addr = addr.Unmap().WithZone("")
 	p := pending{note: Annotation{ASN: s.table.Load().lookup(addr)}}
-	if s.names != nil && !(s.direct && addr.IsLoopback()) {
+	if s.names != nil && (!s.direct || !addr.IsLoopback()) {
 		var a answer[string]
 		a, p.name, p.cachedName = s.names.want(addr)
 		p.note.Name, p.askedName = a.value, true

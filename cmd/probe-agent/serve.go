@@ -58,7 +58,7 @@ func (c *serveCommand) Run(t terminal) error {
 	defer engine.Close()
 	logStatus(log, status)
 
-	names, err := c.nameFlags.open(signalled)
+	names, err := c.open(signalled)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (c *traceCommand) Run(t terminal) error {
 		return err
 	}
 	defer engine.Close()
-	names, err := c.nameFlags.open(ctx)
+	names, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

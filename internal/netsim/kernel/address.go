@@ -10,7 +10,7 @@ import (
 
 // Addresses come from the benchmarking range 198.18.0.0/15 (RFC 2544) and the
 // documentation range 2001:db8::/32 (RFC 3849): link n is 198.18.n.0/24 and
-// 2001:db8:n::/64, the target's own addresses are in 198.19.0.0/24 and
+// 2001:db8:n::/64, the target's own addresses are in 198.19.0.0/16 and
 // 2001:db8:ffff::/64.
 
 // side is an end of a link.
@@ -51,10 +51,19 @@ func (l link) name() string { return fmt.Sprintf("l%d", l.number) }
 
 // targetAddress returns the target's address number i, from 0.
 func targetAddress(i int, ipv6 bool) netip.Addr {
+	high, low := byte((i+1)>>8), byte(i+1)
 	if !ipv6 {
-		return netip.AddrFrom4([4]byte{198, 19, 0, byte(i + 1)})
+		return netip.AddrFrom4([4]byte{198, 19, high, low})
 	}
-	return netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 4: 0xff, 5: 0xff, 15: byte(i + 1)})
+	return netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 4: 0xff, 5: 0xff, 14: high, 15: low})
+}
+
+// targetRange returns the prefix of all addresses that a target may own.
+func targetRange(ipv6 bool) *net.IPNet {
+	if ipv6 {
+		return ipNet(netip.MustParseAddr("2001:db8:ffff::"), 64)
+	}
+	return ipNet(netip.MustParseAddr("198.19.0.0"), 16)
 }
 
 // ipNet returns a prefix of the given length in the type that netlink takes.

@@ -52,7 +52,8 @@ func TestHops(t *testing.T) {
 			"198.18.1.2 |  |  |  | ", "2001:db8:1::2 |  |  |  | ",
 		},
 		{
-			"silent target", Topology{Target: Target{Silent: true}},
+			"silent target",
+			Topology{Target: Target{Silent: true}},
 			" |  |  |  | ", " |  |  |  | ",
 		},
 		{

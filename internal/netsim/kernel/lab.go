@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
@@ -60,7 +61,7 @@ func (l *Lab) Close() error {
 	errs := []error{l.services.close()}
 	for place := host; place <= len(l.plan.Routers); place++ {
 		if n := l.node(place); n != nil {
-			errs = append(errs, n.close())
+			errs = append(errs, n.Close())
 		}
 	}
 	return errors.Join(errs...)
@@ -150,13 +151,44 @@ func (l *Lab) makeLinks() error {
 		}
 	}
 	for _, ipv6 := range families {
-		for _, a := range l.Targets(ipv6) {
-			if err := addAddress(l.Target, loopbackIndex, a, a.BitLen()); err != nil {
-				return err
-			}
+		if err := l.ownTargets(ipv6); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// ownTargets gives the target its addresses of one family.
+func (l *Lab) ownTargets(ipv6 bool) error {
+	for _, a := range l.singleTargets(ipv6) {
+		if err := addAddress(l.Target, loopbackIndex, a, a.BitLen()); err != nil {
+			return err
+		}
+	}
+	if l.plan.Target.Addresses <= maxSingleAddresses {
+		return nil
+	}
+	whole := &netlink.Route{
+		LinkIndex: loopbackIndex,
+		Family:    family(ipv6),
+		Type:      unix.RTN_LOCAL,
+		Table:     unix.RT_TABLE_LOCAL,
+		Scope:     netlink.SCOPE_HOST,
+		Dst:       targetRange(ipv6),
+	}
+	if err := l.Target.links.RouteAdd(whole); err != nil {
+		return fmt.Errorf("kernel: addresses %v in %s: %w", whole.Dst, l.Target.Name, err)
+	}
+	return nil
+}
+
+// singleTargets returns the target's addresses that an interface has.
+func (l *Lab) singleTargets(ipv6 bool) []netip.Addr {
+	targets := l.Targets(ipv6)
+	if len(targets) > maxSingleAddresses {
+		return targets[:1]
+	}
+	return targets
 }
 
 func (l *Lab) makeRoutes() error {
@@ -188,7 +220,7 @@ func (l *Lab) settle() error {
 			}
 		}
 	}
-	for _, a := range l.Targets(true) {
+	for _, a := range l.singleTargets(true) {
 		if err := l.Target.owns(a); err != nil {
 			return err
 		}

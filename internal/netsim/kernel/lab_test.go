@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -172,9 +174,17 @@ func TestPathNamesTheNamespace(t *testing.T) {
 }
 
 func TestTargetPorts(t *testing.T) {
+	for _, addresses := range []int{3, 1000} {
+		t.Run(fmt.Sprint(addresses), func(t *testing.T) {
+			testTargetPorts(t, addresses)
+		})
+	}
+}
+
+func testTargetPorts(t *testing.T, addresses int) {
 	lab := kerneltest.Build(t, kernel.Topology{
 		Routers: make([]kernel.Router, 1),
-		Target:  kernel.Target{Addresses: 3, TCPOpen: []uint16{80}, UDPEcho: []uint16{7}},
+		Target:  kernel.Target{Addresses: addresses, TCPOpen: []uint16{80}, UDPEcho: []uint16{7}},
 	})
 	dial := func(network string, to netip.Addr, port uint16) (conn net.Conn, err error) {
 		err = lab.Do(func() (err error) {
@@ -185,10 +195,10 @@ func TestTargetPorts(t *testing.T) {
 	}
 	for _, ipv6 := range []bool{false, true} {
 		targets := lab.Targets(ipv6)
-		if len(targets) != 3 || targets[0] != lab.Target.Addr(ipv6) {
-			t.Fatalf("targets %v", targets)
+		if len(targets) != addresses || targets[0] != lab.Target.Addr(ipv6) {
+			t.Fatalf("%d targets, the first %v", len(targets), targets[0])
 		}
-		for _, target := range targets {
+		for _, target := range []netip.Addr{targets[0], targets[addresses/2], targets[addresses-1]} {
 			if conn, err := dial("tcp", target, 80); err != nil {
 				t.Error(err)
 			} else if _, err := io.Copy(io.Discard, conn); err != nil || conn.Close() != nil {
@@ -214,12 +224,38 @@ func exchange(conn net.Conn, err error) (string, error) {
 		return "", err
 	}
 	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return "", err
+	}
 	if _, err := io.WriteString(conn, "across"); err != nil {
 		return "", err
 	}
 	answer := make([]byte, 64)
 	n, err := conn.Read(answer)
 	return string(answer[:n]), err
+}
+
+func TestNewNode(t *testing.T) {
+	if err := kernel.Available(); err != nil {
+		t.Skip(err)
+	}
+	node, err := kernel.NewNode("alone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = node.Do(func() error {
+		links, err := net.Interfaces()
+		if err == nil && (len(links) != 1 || links[0].Flags&net.FlagUp == 0) {
+			t.Errorf("links %+v, want a loopback that is up", links)
+		}
+		return err
+	})
+	if err := errors.Join(err, node.Close(), node.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := node.Do(func() error { return nil }); !errors.Is(err, kernel.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
 }
 
 func BenchmarkBuild(b *testing.B) {

@@ -72,12 +72,30 @@ func (n *Node) release() {
 	}
 }
 
-func (n *Node) close() error {
+// Close lets go of the namespace, which ends with the last process or socket in
+// it. Nodes of a Lab are closed by the Lab. To close it again is nothing.
+func (n *Node) Close() error {
 	n.release()
 	if !n.ns.IsOpen() {
 		return nil
 	}
 	return n.ns.Close()
+}
+
+// NewNode makes a namespace that is not wired to anything, with loopback up
+// and settled parameters. The caller must Close it.
+func NewNode(name string) (n *Node, err error) {
+	err = pinned(func() error {
+		if n, err = newNode(name); err != nil {
+			return err
+		}
+		defer n.release()
+		return errors.Join(new(plan).configure(host), n.loopback())
+	})
+	if err != nil && n != nil {
+		err = errors.Join(err, n.Close())
+	}
+	return n, err
 }
 
 // newNode makes a namespace and leaves the calling thread, which must be
@@ -89,7 +107,7 @@ func newNode(name string) (*Node, error) {
 	}
 	n := &Node{Name: name, ns: ns}
 	if n.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
-		return nil, errors.Join(fmt.Errorf("kernel: netlink in %s: %w", name, err), n.close())
+		return nil, errors.Join(fmt.Errorf("kernel: netlink in %s: %w", name, err), n.Close())
 	}
 	return n, nil
 }

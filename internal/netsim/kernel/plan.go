@@ -12,8 +12,12 @@ import (
 // maxLinks bounds a lab: a link's number is one byte of its addresses.
 const maxLinks = 250
 
-// maxTargetAddresses leaves the target's /24 with room.
-const maxTargetAddresses = 250
+// maxTargetAddresses is within the target's range.
+const maxTargetAddresses = 32_768
+
+// maxSingleAddresses is how many addresses a target gets one by one. With more
+// it owns its whole range, by one route.
+const maxSingleAddresses = 250
 
 // minMTU is the smallest MTU of an IPv4 link (RFC 791), minIPv6MTU that of an
 // IPv6 link (RFC 8200 section 5).
@@ -72,7 +76,10 @@ func newPlan(t Topology) (*plan, error) {
 	if last := spare - 1; last > maxLinks {
 		return nil, fmt.Errorf("kernel: %d links, more than %d", last, maxLinks)
 	}
-	return p, p.checkNAT()
+	if err := p.checkNAT(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // check says what is wrong with router i, which a router before it feeds or not.

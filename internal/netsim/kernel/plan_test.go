@@ -33,7 +33,7 @@ func TestNewPlanRefuses(t *testing.T) {
 		{"spread", "unknown spread 9", edit(1, 0, func(r *Router) { r.Spread = 9 })},
 		{"two fates", "only one of", edit(1, 0, func(r *Router) { r.Blackhole, r.Route = true, Prohibit })},
 		{"NAT beside", "router 2: NAT on a parallel branch", parallelNAT},
-		{"target addresses", "251 target addresses", Topology{Target: Target{Addresses: 251}}},
+		{"target addresses", "32769 target addresses", Topology{Target: Target{Addresses: 32769}}},
 		{"links", "251 links", Chain(250)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

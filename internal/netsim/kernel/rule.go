@@ -51,7 +51,7 @@ func (s *rules) router(r Router) {
 		s.muffle(r.DropEvery)
 	}
 	if r.Blackhole {
-		s.add(nftables.ChainHookForward, s.toTarget(), verdict(expr.VerdictDrop))
+		s.add(nftables.ChainHookForward, s.toTarget(), dropped())
 	}
 	if r.Reject != nil {
 		hook, code := nftables.ChainHookForward, r.Reject.IPv4
@@ -70,20 +70,20 @@ func (s *rules) router(r Router) {
 
 func (s *rules) target(t Target) {
 	if t.Silent {
-		s.add(nftables.ChainHookInput, verdict(expr.VerdictDrop))
+		s.add(nftables.ChainHookInput, dropped())
 		return
 	}
 	for _, port := range t.TCPFiltered {
-		s.add(nftables.ChainHookInput, toPort(unix.IPPROTO_TCP, port), verdict(expr.VerdictDrop))
+		s.add(nftables.ChainHookInput, toPort(unix.IPPROTO_TCP, port), dropped())
 	}
 	for _, port := range t.UDPFiltered {
-		s.add(nftables.ChainHookInput, toPort(unix.IPPROTO_UDP, port), verdict(expr.VerdictDrop))
+		s.add(nftables.ChainHookInput, toPort(unix.IPPROTO_UDP, port), dropped())
 	}
 }
 
 // muffle drops ICMP errors on their way out: one of every, or all for 0.
 func (s *rules) muffle(every int) {
-	drop := verdict(expr.VerdictDrop)
+	drop := dropped()
 	if every > 0 {
 		counted := []expr.Any{
 			&expr.Numgen{Register: 1, Modulus: uint32(every), Type: unix.NFT_NG_INCREMENTAL},
@@ -169,6 +169,6 @@ func load(base expr.PayloadBase, offset, length uint32) expr.Any {
 	return &expr.Payload{DestRegister: 1, Base: base, Offset: offset, Len: length}
 }
 
-func verdict(kind expr.VerdictKind) []expr.Any {
-	return []expr.Any{&expr.Verdict{Kind: kind}}
+func dropped() []expr.Any {
+	return []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}
 }

@@ -50,7 +50,7 @@ func (s *services) accept(port uint16, v6 bool) error {
 			if err != nil {
 				return
 			}
-			conn.Close() // nothing was written that could be lost
+			_ = conn.Close() // nothing was written that could be lost
 		}
 	})
 	return nil

@@ -77,6 +77,10 @@ func (p *plan) configure(place int) error {
 		all = append(all, forwardSettings[:]...)
 		all = append(all, r.Spread.settings()...)
 	}
+	if place == len(p.Routers) && p.Target.Addresses > maxSingleAddresses {
+		// Or services could not answer from an address that no interface has.
+		all = append(all, setting{"ipv6/ip_nonlocal_bind", "1"})
+	}
 	all = append(all, plainSettings[:]...)
 	if !stock {
 		all = append(all, unlimited[:]...)

@@ -90,7 +90,8 @@ const (
 // closed: TCP answers RST, UDP port unreachable. It has no GRE, so GRE gets
 // protocol unreachable or, in IPv6, parameter problem 4/1.
 type Target struct {
-	// Addresses of each family that the target owns, 1 to 250; 0 is 1.
+	// Addresses of each family that the target owns, 1 to 32,768; 0 is 1.
+	// With more than 250 it also answers for the rest of their range.
 	Addresses   int
 	TCPOpen     []uint16 // accept and close at once
 	TCPFiltered []uint16 // dropped
