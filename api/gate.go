@@ -2,7 +2,7 @@ package api
 
 import (
 	"net/http"
-	"sync/atomic"
+	"sync"
 )
 
 // DefaultMaxRequests bounds the traceroute requests served at one time. Each
@@ -16,23 +16,66 @@ const retryAfter = "5"
 
 // gate bounds how many requests are past it.
 type gate struct {
-	limit    int64
-	inside   atomic.Int64
-	draining atomic.Bool
+	limit int
+	idle  chan struct{} // closed when draining and nobody is inside any more
+
+	mu       sync.Mutex // guards what follows
+	inside   int
+	draining bool
 }
+
+func newGate(limit int) *gate { return &gate{limit: limit, idle: make(chan struct{})} }
 
 // admit passes a request or refuses it at once. It never queues: a queued
 // request would spend its client's patience without being served.
 func (g *gate) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer g.inside.Add(-1)
-		switch inside := g.inside.Add(1); {
-		case g.draining.Load():
-			writeError(w, r, refusal(http.StatusServiceUnavailable, codeUnavailable, "the agent is shutting down"))
-		case inside > g.limit:
-			writeError(w, r, refusal(http.StatusServiceUnavailable, codeUnavailable, "the agent has all the requests that it can serve"))
-		default:
-			next.ServeHTTP(w, r)
+		if why := g.enter(); why != "" {
+			writeError(w, r, refusal(http.StatusServiceUnavailable, codeUnavailable, why))
+			return
 		}
+		defer g.leave()
+		next.ServeHTTP(w, r)
 	})
+}
+
+// enter returns why a request is refused, "" when it is not.
+func (g *gate) enter() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.draining:
+		return "the agent is shutting down"
+	case g.inside == g.limit:
+		return "the agent has all the requests that it can serve"
+	}
+	g.inside++
+	return ""
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.inside--; g.inside == 0 && g.draining {
+		close(g.idle)
+	}
+}
+
+// drain refuses every request from now on.
+func (g *gate) drain() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		return
+	}
+	g.draining = true
+	if g.inside == 0 {
+		close(g.idle)
+	}
+}
+
+func (g *gate) isDraining() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.draining
 }

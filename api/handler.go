@@ -32,13 +32,13 @@ type Handler struct {
 	service *Service
 	ready   func() error
 	log     *slog.Logger
-	gate    gate
+	gate    *gate
 	routes  chi.Router
 }
 
 // NewHandler returns a Handler.
 func NewHandler(c HandlerConfig) *Handler {
-	h := &Handler{service: c.Service, ready: c.Ready, log: c.Log, gate: gate{limit: int64(c.MaxRequests)}}
+	h := &Handler{service: c.Service, ready: c.Ready, log: c.Log, gate: newGate(c.MaxRequests)}
 	if h.ready == nil {
 		h.ready = func() error { return nil }
 	}
@@ -65,9 +65,13 @@ func NewHandler(c HandlerConfig) *Handler {
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.ServeHTTP(w, r) }
 
-// Drain refuses traceroute requests from now on and makes readyz say so.
-// Requests under way go on.
-func (h *Handler) Drain() { h.gate.draining.Store(true) }
+// Drain refuses traceroute requests from now on, with 503, and makes readyz
+// say so. Requests under way go on; the channel is closed when the last of
+// them has been answered. Calling it again returns the same channel.
+func (h *Handler) Drain() <-chan struct{} {
+	h.gate.drain()
+	return h.gate.idle
+}
 
 func (h *Handler) traceroute(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(w, r)

@@ -41,6 +41,10 @@ type Engine struct {
 	transport Transport
 	base      time.Time
 
+	// stamping is held from taking stamps out of the transport until they are
+	// applied, so that whoever finds none left finds them applied. Before mu.
+	stamping sync.Mutex
+
 	mu       sync.Mutex // guards everything below
 	clock    clockWatch
 	identity *identity

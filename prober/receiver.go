@@ -130,6 +130,8 @@ func (e *Engine) collectStamps() {
 }
 
 func (e *Engine) drainStamps(into []packet.Stamp) {
+	e.stamping.Lock()
+	defer e.stamping.Unlock()
 	for {
 		n := e.transport.Stamps(into)
 		if n == 0 {

@@ -37,7 +37,7 @@ type serveCommand struct {
 
 // Help is the long description.
 func (*serveCommand) Help() string {
-	return "SIGTERM or SIGINT ends the agent: it accepts no more requests and gives running ones " +
+	return "SIGTERM or SIGINT ends the agent: it refuses further requests and gives running ones " +
 		shutdownGrace.String() + " to finish. A second signal ends it at once.\n\n" +
 		"Exit code: 0 ended by a signal, 2 error."
 }
@@ -84,8 +84,7 @@ func (c *serveCommand) Run(t terminal) error {
 	// From here on a signal has its usual effect again: it ends the process.
 	release()
 	log.Info("shutting down", "grace", shutdownGrace)
-	handler.Drain()
-	return shutDown(server, log)
+	return shutDown(server, handler.Drain(), log)
 }
 
 func (c *serveCommand) handler(tracer api.Tracer, names api.Annotator, log *slog.Logger) (*api.Handler, error) {
@@ -104,9 +103,15 @@ func (c *serveCommand) handler(tracer api.Tracer, names api.Annotator, log *slog
 }
 
 // shutDown lets running requests finish, and ends those that take too long.
-func shutDown(server *http.Server, log *slog.Logger) error {
+// Until they are done the listener stays open, so that whoever comes meanwhile
+// is told to try elsewhere instead of finding a closed door.
+func shutDown(server *http.Server, drained <-chan struct{}, log *slog.Logger) error {
 	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()
+	select {
+	case <-drained:
+	case <-grace.Done():
+	}
 	err := server.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
 		log.Warn("requests were cut off", "grace", shutdownGrace)
