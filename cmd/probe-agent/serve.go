@@ -56,7 +56,8 @@ func (c *serveCommand) Run(t terminal) error {
 		return err
 	}
 	defer engine.Close()
-	logStatus(log, status)
+	logStatus(log, status())
+	go watchLosses(signalled, log, status)
 
 	names, err := c.open(signalled)
 	if err != nil {

@@ -24,16 +24,16 @@ func openTransport(f socketFlags) (*rawsock.Transport, error) {
 	return rawsock.Open(rawsock.Options{Source4: v4, Source6: v6, Interface: f.Interface})
 }
 
-// openEngine opens the raw sockets and starts an engine on them. The status
-// says which of them are usable.
-func openEngine(f socketFlags, rates prober.Options) (engine, rawsock.Status, error) {
+// openEngine opens the raw sockets and starts an engine on them. The function
+// that comes with it tells the state of the sockets at any time.
+func openEngine(f socketFlags, rates prober.Options) (engine, func() rawsock.Status, error) {
 	transport, err := openTransport(f)
 	if err != nil {
-		return nil, rawsock.Status{}, err
+		return nil, nil, err
 	}
 	e, err := prober.New(transport, rates)
 	if err != nil {
-		return nil, rawsock.Status{}, errors.Join(err, transport.Close())
+		return nil, nil, errors.Join(err, transport.Close())
 	}
-	return e, transport.Status(), nil
+	return e, transport.Status, nil
 }

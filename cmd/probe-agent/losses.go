@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"probe-agent/internal/rawsock"
+)
+
+// lossesEvery is how often the sockets are asked what they have lost.
+const lossesEvery = 10 * time.Second
+
+// watchLosses logs what the sockets lose, as long as ctx lasts: an answer that
+// the host dropped must not pass for loss on the path unsaid.
+func watchLosses(ctx context.Context, log *slog.Logger, status func() rawsock.Status) {
+	tick := time.NewTicker(lossesEvery)
+	defer tick.Stop()
+	last := status()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := status()
+		if now.Drops > last.Drops {
+			log.Warn("answers were dropped: the receive buffer was full", "dropped", now.Drops-last.Drops, "receive_buffer", now.ReceiveBuffer)
+		}
+		if now.LostStamps > last.LostStamps {
+			log.Warn("transmit stamps were lost: some RTTs rest on the receive stamp only", "lost", now.LostStamps-last.LostStamps)
+		}
+		last = now
+	}
+}
