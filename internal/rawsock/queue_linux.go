@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"sync/atomic"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,17 +24,11 @@ const (
 
 // queue receives one protocol of one family.
 type queue struct {
-	file     *os.File
-	conn     syscall.RawConn
+	sleeper  *sleeper
 	v6       bool
 	protocol uint8
 	stamped  bool // the kernel stamps what arrives
 	buffer   int
-
-	// Of the latest call.
-	want, got int
-	errno     syscall.Errno
-	once      func(fd uintptr) bool // receiveOnce, bound
 
 	headers  [batch]unix.Mmsghdr
 	iovecs   [batch]unix.Iovec
@@ -59,9 +51,8 @@ func openQueue(options *Options, domain int, protocol uint8) (*queue, error) {
 	if err := q.setUp(fd, options); err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
-	q.file = os.NewFile(uintptr(fd), "raw "+familyName(domain))
-	if q.conn, err = q.file.SyscallConn(); err != nil {
-		return nil, errors.Join(fmt.Errorf("rawsock: poll socket: %w", err), q.file.Close())
+	if q.sleeper, err = newSleeper(fd); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
 	}
 	return q, nil
 }
@@ -93,7 +84,6 @@ func (q *queue) setUp(fd int, options *Options) error {
 			h.Name = (*byte)(unsafe.Pointer(&q.names[i]))
 		}
 	}
-	q.once = q.receiveOnce
 	return nil
 }
 
@@ -101,23 +91,17 @@ func (q *queue) setUp(fd int, options *Options) error {
 // puts the real one on.
 func (q *queue) admit(ports portRange) error {
 	var err error
-	controlErr := q.conn.Control(func(fd uintptr) {
-		var none [1]byte
-		for err == nil {
-			_, _, err = unix.Recvfrom(int(fd), none[:], unix.MSG_DONTWAIT)
-		}
-		if !errors.Is(err, unix.EAGAIN) {
-			return
-		}
-		info, _ := memory(fd) // before Linux 4.12 it cannot be had, and stays 0
-		q.dropsAt = info[unix.SK_MEMINFO_DROPS]
-		q.dropsSeen.Store(q.dropsAt)
-		err = attach(int(fd), answerFilter(q.v6, q.protocol, ports))
-	})
-	if err = errors.Join(controlErr, err); err != nil {
+	var none [1]byte
+	for err == nil {
+		_, _, err = unix.Recvfrom(q.sleeper.fd, none[:], unix.MSG_DONTWAIT)
+	}
+	if !errors.Is(err, unix.EAGAIN) {
 		return fmt.Errorf("rawsock: open receive queue: %w", err)
 	}
-	return nil
+	info, _ := memory(uintptr(q.sleeper.fd)) // before Linux 4.12 it cannot be had, and stays 0
+	q.dropsAt = info[unix.SK_MEMINFO_DROPS]
+	q.dropsSeen.Store(q.dropsAt)
+	return attach(q.sleeper.fd, answerFilter(q.v6, q.protocol, ports))
 }
 
 // receive waits for packets.
@@ -131,23 +115,14 @@ func (q *queue) receive(into []packet.Incoming) (int, error) {
 			h.Namelen = unix.SizeofSockaddrInet6
 		}
 	}
-	q.want = len(into)
-	if err := q.conn.Read(q.once); err != nil {
+	got, err := q.sleeper.read(q.headers[:len(into)])
+	if err != nil {
 		return 0, err
 	}
-	if q.errno != 0 {
-		return 0, q.errno
-	}
-	for i := range into[:q.got] {
+	for i := range into[:got] {
 		q.fill(i, &into[i])
 	}
-	return q.got, nil
-}
-
-// receiveOnce makes one system call; false means wait.
-func (q *queue) receiveOnce(fd uintptr) bool {
-	q.got, q.errno = receiveMessages(fd, q.headers[:q.want], unix.MSG_DONTWAIT)
-	return q.errno != unix.EAGAIN
+	return got, nil
 }
 
 // fill describes the i-th packet received.
@@ -170,8 +145,8 @@ func (q *queue) fill(i int, in *packet.Incoming) {
 // drops returns how many packets the kernel had no room for since admit.
 func (q *queue) drops() uint64 {
 	// After close, the latest count stands.
-	_ = q.conn.Control(func(fd uintptr) {
-		if info, err := memory(fd); err == nil {
+	q.sleeper.use(func(fd int) {
+		if info, err := memory(uintptr(fd)); err == nil {
 			q.dropsSeen.Store(info[unix.SK_MEMINFO_DROPS])
 		}
 	})
@@ -181,7 +156,7 @@ func (q *queue) drops() uint64 {
 // close wakes receive.
 func (q *queue) close() error {
 	q.drops()
-	if err := q.file.Close(); err != nil {
+	if err := q.sleeper.close(); err != nil {
 		return fmt.Errorf("rawsock: close receive queue: %w", err)
 	}
 	return nil
