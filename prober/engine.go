@@ -35,11 +35,13 @@ var ErrClosed = errors.New("prober: engine is closed")
 var ErrCapacity = errors.New("prober: too many traces at once")
 
 // Engine runs traces over one Transport. All methods are safe for concurrent
-// use. The engine owns its goroutines, one sender and one receiver for each
+// use. The engine owns its goroutines, two that send and one receiver for each
 // queue of the transport; they end with Close.
 type Engine struct {
 	transport Transport
 	base      time.Time
+
+	transmitting sync.Mutex // held by whoever calls Send; before mu
 
 	// stamping is held from taking stamps out of the transport until they are
 	// applied, so that whoever finds none left finds them applied. Before mu.

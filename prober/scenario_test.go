@@ -2,11 +2,12 @@ package prober_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,54 +16,119 @@ import (
 	"probe-agent/prober"
 )
 
-var stops = map[prober.Stop]string{prober.Reached: "reached", prober.Blocked: "blocked", prober.Exhausted: "exhausted"}
+// scenarioCase is one trace over one scenario file.
+type scenarioCase struct {
+	file   string
+	number int // of the expectation in the file
+	method prober.Method
+	target netip.Addr
+	expect netsim.Expectation
+}
 
-// TestScenarios runs every scenario file in memory under virtual time, for
-// each expectation, method and family in it.
-func TestScenarios(t *testing.T) {
-	files, err := fs.Glob(netsim.Scenarios(), "*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
+func (c scenarioCase) name() string {
+	return fmt.Sprintf("%s/%d/%v/%v", strings.TrimSuffix(c.file, ".yaml"), c.number, c.method, familyOf(c.target))
+}
+
+func familyOf(target netip.Addr) netsim.Family {
+	if target.Is6() {
+		return netsim.IPv6
 	}
+	return netsim.IPv4
+}
+
+// load returns the case's scenario, read afresh, a number of times faster.
+func (c scenarioCase) load(t *testing.T, faster int) *netsim.Scenario {
+	t.Helper()
+	s, err := netsim.Load(netsim.Scenarios(), c.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if faster > 1 {
+		s.Hasten(faster)
+	}
+	return s
+}
+
+// scenarioCases lists every file × expectation × method × family.
+func scenarioCases(t *testing.T) []scenarioCase {
+	t.Helper()
+	files, err := netsim.Files(netsim.Scenarios())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []scenarioCase
 	for _, file := range files {
 		s, err := netsim.Load(netsim.Scenarios(), file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, expect := range s.Expect {
-			for _, method := range expect.Methods {
+			for _, name := range expect.Methods {
+				method, err := prober.ParseMethod(name)
+				if err != nil {
+					t.Fatalf("%s: %v", file, err)
+				}
 				for _, target := range s.Addresses() {
-					family := map[bool]netsim.Family{false: netsim.IPv4, true: netsim.IPv6}[target.Is6()]
-					if len(expect.Families) > 0 && !slices.Contains(expect.Families, family) {
-						continue
+					if len(expect.Families) == 0 || slices.Contains(expect.Families, familyOf(target)) {
+						cases = append(cases, scenarioCase{file: file, number: i, method: method, target: target, expect: expect})
 					}
-					t.Run(fmt.Sprintf("%s/%d/%s/%s", strings.TrimSuffix(file, ".yaml"), i, method, family), func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) { runScenario(t, s, expect, method, target) })
-					})
 				}
 			}
 		}
 	}
+	return cases
 }
 
-func runScenario(t *testing.T, s *netsim.Scenario, expect netsim.Expectation, method string, target netip.Addr) {
-	network, err := netsim.New(s)
+// TestScenarios runs every scenario file in memory under virtual time, for
+// each expectation, method and family in it.
+func TestScenarios(t *testing.T) {
+	for _, c := range scenarioCases(t) {
+		t.Run(c.name(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { c.runInMemory(t) })
+		})
+	}
+}
+
+func (c scenarioCase) runInMemory(t *testing.T) {
+	network, err := netsim.New(c.load(t, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	engine := startEngine(t, netsim.NewMemory(network, network.Host()))
-	time.Sleep(expect.Start)
-	m, err := prober.ParseMethod(method)
-	if err != nil {
-		t.Fatal(err)
+	time.Sleep(c.expect.Start)
+	result, err := c.trace(t.Context(), engine)
+	c.check(t, result, err)
+	if t.Failed() || result == nil {
+		return
 	}
-	result, err := engine.Trace(t.Context(), prober.Spec{
-		Target: target, Method: m, MaxTTL: expect.MaxTTL, PacketsPerTTL: expect.Packets, Port: expect.Port, Wait: expect.Wait,
+	for _, hop := range c.hops() {
+		checkVirtualRTT(t, result, hop)
+	}
+}
+
+// trace runs the case's trace.
+func (c scenarioCase) trace(ctx context.Context, engine *prober.Engine) (*prober.Result, error) {
+	return engine.Trace(ctx, prober.Spec{
+		Target: c.target, Method: c.method, MaxTTL: c.expect.MaxTTL,
+		PacketsPerTTL: c.expect.Packets, Port: c.expect.Port, Wait: c.expect.Wait,
 	})
-	if err != nil {
-		t.Fatal(err)
+}
+
+// check holds what a trace came to against what the scenario expects.
+func (c scenarioCase) check(t *testing.T, result *prober.Result, err error) {
+	t.Helper()
+	if want := syscall.Errno(c.expect.Error); want != 0 {
+		if !errors.Is(err, want) {
+			t.Errorf("error %v, want one that is %v", err, want)
+		}
+		return
 	}
-	compare(t, result, expect, target.Is6())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	c.compare(t, result)
 	consistent(t, result)
 }
 
@@ -80,106 +146,6 @@ func startEngine(t *testing.T, transport prober.Transport) *prober.Engine {
 		}
 	})
 	return engine
-}
-
-// compare holds a result against what the scenario's author expects.
-func compare(t *testing.T, r *prober.Result, want netsim.Expectation, v6 bool) {
-	t.Helper()
-	if got := stops[r.Stop]; want.Stop != "" && got != want.Stop {
-		t.Errorf("stop is %q, want %q", got, want.Stop)
-	}
-	s := prober.Summarise(r)
-	if len(s.Hops) != len(want.Hops) {
-		t.Errorf("%d hops, want %d:\n%s", len(s.Hops), len(want.Hops), describe(s))
-		return
-	}
-	for _, w := range want.Hops {
-		compareHop(t, s.Hops[w.TTL-1], w, v6)
-	}
-	for name, c := range map[string]struct {
-		got  int
-		want *int
-	}{
-		"beyond": {r.Counts.Beyond, want.Counts.Beyond}, "duplicates": {r.Counts.Duplicates, want.Counts.Duplicates},
-		"late": {r.Counts.Late, want.Counts.Late}, "forged": {r.Counts.Forged, want.Counts.Forged},
-	} {
-		if c.want != nil && c.got != *c.want {
-			t.Errorf("count %s is %d, want %d", name, c.got, *c.want)
-		}
-	}
-	if t.Failed() {
-		t.Logf("got:\n%s%+v", describe(s), r.Counts)
-	}
-}
-
-func compareHop(t *testing.T, got prober.HopSummary, want netsim.ExpectedHop, v6 bool) {
-	t.Helper()
-	if want.Sent != nil && got.Sent != *want.Sent || want.Lost != nil && got.Lost != *want.Lost {
-		t.Errorf("TTL %d: %d sent, %d lost; want %s, %s", got.TTL, got.Sent, got.Lost, number(want.Sent), number(want.Lost))
-	}
-	if !want.Any && len(got.Nodes) != len(want.Nodes) || want.Any && len(got.Nodes) == 0 {
-		t.Errorf("TTL %d: %d nodes, want %d", got.TTL, len(got.Nodes), len(want.Nodes))
-	}
-	for _, n := range got.Nodes {
-		if !slices.ContainsFunc(want.Nodes, func(w netsim.ExpectedNode) bool { return isNode(n, w, v6) }) {
-			t.Errorf("TTL %d: node %v %v count %d min %v is not expected", got.TTL, n.Addr, n.Labels, n.RTT.Count(), n.RTT.Min())
-		}
-	}
-}
-
-func isNode(got prober.NodeSummary, want netsim.ExpectedNode, v6 bool) bool {
-	return got.Addr == want.Address.For(v6) && slices.Equal(got.Labels, want.Labels) &&
-		(want.Count == nil || got.RTT.Count() == *want.Count) && got.RTT.Min() >= want.RTT
-}
-
-func number(n *int) string {
-	if n == nil {
-		return "any"
-	}
-	return fmt.Sprint(*n)
-}
-
-func describe(s prober.Summary) string {
-	var b strings.Builder
-	for _, h := range s.Hops {
-		fmt.Fprintf(&b, "%2d sent %d lost %d", h.TTL, h.Sent, h.Lost)
-		for _, n := range h.Nodes {
-			fmt.Fprintf(&b, " %v×%d%v", n.Addr, n.RTT.Count(), n.Labels)
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
-}
-
-// consistent holds what is true of every result.
-func consistent(t *testing.T, r *prober.Result) {
-	t.Helper()
-	if r.Stop == prober.Running {
-		t.Error("a finished trace says that it is running")
-	}
-	for i, p := range r.Probes {
-		if p.TTL < 1 || int(p.TTL) > r.Spec.MaxTTL || int(p.Flow) >= r.Spec.PacketsPerTTL {
-			t.Errorf("probe %d: TTL %d, flow %d", i, p.TTL, p.Flow)
-		}
-		if i > 0 && p.TTL < r.Probes[i-1].TTL {
-			t.Errorf("probe %d: TTLs do not ascend", i)
-		}
-		if a := p.Answer; a != nil && (a.RTT < 0 || a.RTT > r.Spec.Wait+time.Millisecond || !a.From.IsValid()) {
-			t.Errorf("probe %d: RTT %v from %v", i, a.RTT, a.From)
-		}
-	}
-	for i, h := range prober.Summarise(r).Hops {
-		answered := 0
-		for _, n := range h.Nodes {
-			answered += n.RTT.Count()
-			if mean := time.Duration(n.RTT.Mean()); n.RTT.Min() > mean+1 || mean > n.RTT.Max() {
-				t.Errorf("TTL %d: min %v, mean %v, max %v", h.TTL, n.RTT.Min(), mean, n.RTT.Max())
-			}
-		}
-		if int(h.TTL) != i+1 || h.Sent != h.Lost+answered {
-			t.Errorf("hop %d: TTL %d, %d sent, %d lost, %d answered", i, h.TTL, h.Sent, h.Lost, answered)
-		}
-	}
 }
 
 // TestCancel: when the caller is gone, no further probe leaves.

@@ -18,56 +18,100 @@ const (
 	maxBackoff = 20 * time.Millisecond
 )
 
-// outbox is the sender's reused batch: packets and what they are.
+// outbox is a reused batch: packets and what they are.
 type outbox struct {
 	packets [batchSize]packet.Outgoing
 	probes  [batchSize]outgoing
 	buffers [batchSize][packet.MaxProbeLen]byte
 	count   int
-	stamps  [2 * batchSize]packet.Stamp
 }
 
-// outgoing tells which probe a packet of the outbox is.
+// outgoing tells which probe a packet of an outbox is.
 type outgoing struct {
 	trace     *trace
 	flow, ttl int
 }
 
-// runSender sends the probes of all traces until Close.
+// runSender plans, builds and sends the probes of all traces until Close. As
+// long as there are whole batches to send, a second goroutine does the
+// sending, and the next batch is built meanwhile: most of a probe's cost is
+// the system call's, and one thread could do no more than make it.
 func (e *Engine) runSender() {
-	box := &outbox{}
+	free := make(chan *outbox, 2)
+	full := make(chan *outbox)
+	e.sender.Go(func() {
+		for box := range full {
+			e.transmit(box)
+			free <- box
+		}
+	})
+	defer close(full)
+	free <- &outbox{}
+	free <- &outbox{}
+	stamps := make([]packet.Stamp, 2*batchSize)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	backoff := minBackoff
 	for {
+		box := <-free
 		rest := e.fill(box)
-		if box.count > 0 {
-			sent, err := e.transport.Send(box.packets[:box.count])
-			e.drainStamps(box.stamps[:])
-			if !e.settle(box, sent, err) {
-				backoff = minBackoff
-				continue
-			}
-			rest = backoff
-			backoff = min(maxBackoff, 2*backoff)
+		switch {
+		case box.count == batchSize:
+			full <- box
+			e.drainStamps(stamps)
+			continue
+		case box.count > 0:
+			e.transmit(box)
+			e.drainStamps(stamps)
+			free <- box
+			continue
 		}
-		news := e.wake
-		if box.count > 0 {
-			news = nil // what is left must wait, whatever else there is to do
-		}
-		if !e.pause(timer, rest, news) {
+		free <- box
+		if !e.pause(timer, rest) {
 			return
 		}
 	}
 }
 
+// transmit sends all of the box. It waits while the network takes no more,
+// and gives up what is left when the engine closes.
+func (e *Engine) transmit(box *outbox) {
+	e.transmitting.Lock()
+	defer e.transmitting.Unlock()
+	backoff := minBackoff
+	for {
+		e.depart(box)
+		if box.count == 0 {
+			return
+		}
+		sent, err := e.transport.Send(box.packets[:box.count])
+		if !e.settle(box, sent, err) {
+			backoff = minBackoff
+			continue
+		}
+		select {
+		case <-time.After(backoff):
+		case <-e.stop:
+			box.count = 0
+		}
+		backoff = min(maxBackoff, 2*backoff)
+	}
+}
+
+// depart gives the probes in the box the time at which they really leave.
+func (e *Engine) depart(box *outbox) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	box.refresh(now.mono, e.clock.epoch)
+}
+
 // pause waits for the given time or for news, and reports false when the
 // engine is closing.
-func (e *Engine) pause(timer *time.Timer, rest time.Duration, news <-chan struct{}) bool {
+func (e *Engine) pause(timer *time.Timer, rest time.Duration) bool {
 	timer.Reset(rest)
 	select {
 	case <-timer.C:
-	case <-news:
+	case <-e.wake:
 	case <-e.stop:
 		return false
 	}
@@ -80,7 +124,6 @@ func (e *Engine) fill(box *outbox) time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
-	box.refresh(now.mono, e.clock.epoch)
 	e.schedule.wakeDue(now.mono)
 	wake := forever
 	for box.count < batchSize {
@@ -112,7 +155,8 @@ func (e *Engine) fill(box *outbox) time.Duration {
 	return max(0, wake.since(now.mono))
 }
 
-// add registers and builds one probe.
+// add registers and builds one probe. It counts as sent from now on, so that
+// no answer can be faster.
 func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
 	v6 := t.target.Is6()
 	e.rate.take(now)
@@ -137,8 +181,8 @@ func (e *Engine) follow(t *trace, s step) {
 	e.schedule.sleep(t, s.wake)
 }
 
-// refresh gives what is left from a refused send its new time, and drops what
-// belongs to traces that have ended.
+// refresh sets the time of sending, and drops what belongs to traces that have
+// ended.
 func (box *outbox) refresh(now instant, epoch uint16) {
 	kept := 0
 	for i := range box.count {

@@ -77,12 +77,16 @@ type trace struct {
 	touched  bool
 }
 
+// usualHops is how long a path is that needs no second helping of memory.
+const usualHops = 8
+
 func newTrace(spec Spec, typ packet.Type, source netip.Addr, nonce uint64) *trace {
 	t := &trace{
 		spec: spec, typ: typ, target: spec.Target, source: source, nonce: nonce,
 		port:    uint16(spec.Port),
 		flows:   make([]flow, spec.PacketsPerTTL),
 		slots:   make([]slot, spec.PacketsPerTTL*spec.MaxTTL),
+		answers: make([]answer, 0, usualHops*spec.PacketsPerTTL),
 		ceiling: spec.MaxTTL,
 		done:    make(chan struct{}),
 	}

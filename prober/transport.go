@@ -17,8 +17,8 @@ type Transport interface {
 	// Send hands packets to the network in order and returns how many it
 	// took. When sent < len(packets), err says why packets[sent] was refused:
 	// an error that matches syscall.EAGAIN or syscall.ENOBUFS means try it
-	// again later, any other means that this packet will not go. Only one goroutine may call Send. The
-	// bytes are not kept.
+	// again later, any other means that this packet will not go. Calls do not overlap. The bytes are not
+	// kept.
 	Send(packets []packet.Outgoing) (sent int, err error)
 
 	// Stamps moves transmit stamps that have come in since the last call to

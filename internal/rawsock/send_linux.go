@@ -158,6 +158,9 @@ func (s *sender) transmit(packets []packet.Outgoing, from int) (int, syscall.Err
 	if s.ledger != nil {
 		s.ledger.reserve(packets[from:], time.Since(s.started))
 	}
+	// Before the call: the first stamps are there long before it returns.
+	due := int64(len(packets) - from)
+	s.stamps.due.Add(due)
 	var r uintptr
 	errno := unix.EINTR
 	for errno == unix.EINTR {
@@ -167,6 +170,7 @@ func (s *sender) transmit(packets []packet.Outgoing, from int) (int, syscall.Err
 	if errno != 0 {
 		r = 0
 	}
+	s.stamps.due.Add(int64(r) - due)
 	if s.ledger != nil {
 		s.ledger.commit(len(packets)-from, int(r))
 	}

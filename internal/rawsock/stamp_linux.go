@@ -27,7 +27,7 @@ const (
 const stampControlLen = 192
 
 // stampReader reads transmit stamps from the error queue of a sender's
-// socket. Its fields are guarded by mu but for lost.
+// socket. Its fields are guarded by mu but for the atomic ones.
 type stampReader struct {
 	mu     sync.Mutex
 	fd     int
@@ -35,6 +35,9 @@ type stampReader struct {
 	off    bool    // no stamps are asked for, or the socket is closed
 	aside  []packet.Stamp
 	lost   atomic.Uint64
+	// due is how many stamps may still come, at least: a queue that owes none
+	// need not be asked.
+	due atomic.Int64
 
 	headers  [batch]unix.Mmsghdr
 	controls [batch][stampControlLen / 8]uint64 // aligned for control headers
@@ -103,6 +106,7 @@ func (r *stampReader) settle(refused uint32) {
 	if r.off {
 		return
 	}
+	r.due.Add(1) // the refused packet's own, perhaps
 	for more := true; more; {
 		var one [batch]packet.Stamp
 		var n int
@@ -128,7 +132,7 @@ func (r *stampReader) settle(refused uint32) {
 // tells that there may be others.
 func (r *stampReader) drain(into []packet.Stamp) (n int, more bool) {
 	want := min(len(into), batch)
-	if r.off || want == 0 {
+	if r.off || want == 0 || r.due.Load() <= 0 {
 		return 0, false
 	}
 	for i := range r.headers[:want] {
@@ -143,6 +147,7 @@ func (r *stampReader) drain(into []packet.Stamp) (n int, more bool) {
 		if !ok {
 			continue // some other local error, as of a packet over the MTU
 		}
+		r.due.Add(-1)
 		if r.ledger != nil {
 			if number, ok = r.ledger.take(number); !ok {
 				r.lost.Add(1)

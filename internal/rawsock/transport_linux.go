@@ -127,8 +127,8 @@ func (t *Transport) openFamily(domain int, started time.Time) (*sender, error) {
 // was refused: one that matches EAGAIN or ENOBUFS means that a buffer or
 // queue is full for now; ENETUNREACH, EMSGSIZE, EPERM (a firewall) and others
 // that the packet will not go. A packet without a whole IP header is refused
-// with EINVAL, one of a family that the host lacks with EAFNOSUPPORT. Only one
-// goroutine may call Send, and not after Close.
+// with EINVAL, one of a family that the host lacks with EAFNOSUPPORT.
+// Calls must not overlap, nor come after Close.
 func (t *Transport) Send(packets []packet.Outgoing) (sent int, err error) {
 	for sent < len(packets) {
 		v6, n, err := leadingRun(packets[sent:])
