@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -94,7 +95,12 @@ func renderHop(hop prober.HopSummary, notes map[netip.Addr]Annotation) Hop {
 	return h
 }
 
+// milliseconds drops what is below the clock's resolution, and what is no
+// number.
 func milliseconds(nanoseconds float64) Milliseconds {
+	if !(nanoseconds >= 1) || math.IsInf(nanoseconds, 0) { //nolint:staticcheck // NaN is not less than 1 either
+		return 0
+	}
 	return Milliseconds(nanoseconds / float64(time.Millisecond))
 }
 

@@ -1,9 +1,6 @@
 package api
 
-import (
-	"math"
-	"strconv"
-)
+import ()
 
 // Response is the envelope of every answer. Its slices are never nil, but for
 // Result, which is nil when the request was refused.
@@ -75,15 +72,7 @@ type Node struct {
 	Labels      []string     `json:"labels,omitempty"`
 }
 
-// Milliseconds is a time as JSON shows it: a plain decimal without exponent,
-// in the fewest digits that give back the same float64.
+// Milliseconds is a time as JSON shows it: a plain decimal in the fewest digits
+// that give back the same float64. It is 0 or at least a nanosecond, below
+// which encoding/json would write an exponent.
 type Milliseconds float64
-
-// MarshalJSON never fails. What JSON has no number for is written as 0.
-func (m Milliseconds) MarshalJSON() ([]byte, error) {
-	v := float64(m)
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		v = 0
-	}
-	return strconv.AppendFloat(nil, v, 'f', -1, 64), nil
-}

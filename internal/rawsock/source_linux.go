@@ -3,7 +3,10 @@ package rawsock
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,23 +29,87 @@ func (t *Transport) Source(target netip.Addr) (netip.Addr, error) {
 	if lacks != nil {
 		return netip.Addr{}, lacks
 	}
-	fd, err := t.options.socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("rawsock: source address: %w", err)
+	if t.options.Interface != "" {
+		return t.freshSource(domain, target, configured)
 	}
-	source, err := t.connectedSource(fd, target, configured)
+	f := &t.finders[0]
+	if target.Is6() {
+		f = &t.finders[1]
+	}
+	return f.find(&t.options, domain, target, configured)
+}
+
+// freshSource asks with a socket of its own: disconnecting one, to ask again,
+// unbinds it from its interface.
+func (t *Transport) freshSource(domain int, target, configured netip.Addr) (netip.Addr, error) {
+	fd, err := openFinder(&t.options, domain, configured)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	source, err := connectedSource(fd, target)
 	return source, errors.Join(err, unix.Close(fd))
+}
+
+// sourceFinder keeps a UDP socket to ask the kernel with: making one for each
+// trace takes longer than the asking.
+type sourceFinder struct {
+	mu     sync.Mutex
+	fd     int
+	open   bool
+	closed bool
+}
+
+func (f *sourceFinder) find(options *Options, domain int, target, configured netip.Addr) (netip.Addr, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return netip.Addr{}, fmt.Errorf("rawsock: source address: %w", net.ErrClosed)
+	}
+	if !f.open {
+		var err error
+		if f.fd, err = openFinder(options, domain, configured); err != nil {
+			return netip.Addr{}, err
+		}
+		f.open = true
+	}
+	source, err := connectedSource(f.fd, target)
+	// Forget the address chosen, or the next target would get it too.
+	none := unix.RawSockaddr{Family: unix.AF_UNSPEC}
+	if _, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(f.fd), uintptr(unsafe.Pointer(&none)), unix.SizeofSockaddrInet4); errno != 0 && err == nil {
+		err = fmt.Errorf("rawsock: source address: %w", errno)
+	}
+	return source, err
+}
+
+func (f *sourceFinder) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	was := f.open
+	f.open, f.closed = false, true
+	if !was {
+		return nil
+	}
+	return unix.Close(f.fd)
+}
+
+// openFinder makes a UDP socket bound as probes are.
+func openFinder(options *Options, domain int, configured netip.Addr) (int, error) {
+	fd, err := options.socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("rawsock: source address: %w", err)
+	}
+	if err = bindInterface(fd, options.Interface); err == nil {
+		err = bindSource(fd, configured)
+	}
+	if err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
 }
 
 // connectedSource connects a UDP socket to target, which makes the kernel
 // choose route and address.
-func (t *Transport) connectedSource(fd int, target, configured netip.Addr) (netip.Addr, error) {
-	if err := bindInterface(fd, t.options.Interface); err != nil {
-		return netip.Addr{}, err
-	}
-	if err := bindSource(fd, configured); err != nil {
-		return netip.Addr{}, err
-	}
+func connectedSource(fd int, target netip.Addr) (netip.Addr, error) {
 	const discard = 9 // any port will do
 	if err := unix.Connect(fd, sockaddr(target, discard)); err != nil {
 		return netip.Addr{}, fmt.Errorf("rawsock: no route to %v: %w", target, err)

@@ -26,6 +26,7 @@ type Transport struct {
 	lacks4  error // why ip4 is nil
 	lacks6  error
 	queues  []*queue
+	finders [2]sourceFinder // IPv4, IPv6
 	// receiveStamps tells whether the kernel stamps what arrives.
 	receiveStamps bool
 
@@ -220,6 +221,9 @@ func (t *Transport) Close() error {
 			if s != nil {
 				errs = append(errs, s.close())
 			}
+		}
+		for i := range t.finders {
+			errs = append(errs, t.finders[i].close())
 		}
 		if t.ports != nil {
 			errs = append(errs, t.ports.release())
