@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"probe-agent/packet"
@@ -40,6 +41,8 @@ var ErrCapacity = errors.New("prober: too many traces at once")
 type Engine struct {
 	transport Transport
 	base      time.Time
+
+	sent atomic.Uint64 // probes handed to the network
 
 	transmitting sync.Mutex // held by whoever calls Send; before mu
 

@@ -117,6 +117,10 @@ func (id *identity) findQuotedUDP(q *packet.Quote) (match, fate) {
 	}
 	h, known := id.peers[udpPeer{target: q.Target, port: q.TargetPort, local: q.SourcePort}]
 	if !known {
+		if why == matched {
+			ref.trace.counts.Forged++ // right name, wrong destination
+			why = forged
+		}
 		return match{}, why
 	}
 	if ref, why = id.ref(udpSpace, h); why != matched {

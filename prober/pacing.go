@@ -12,8 +12,9 @@ type pacer struct {
 	due       instant // when the next event would be, at the exact rate
 }
 
-// pacerBurst is how much of the rate may go at once.
-const pacerBurst = 2 * time.Millisecond
+// pacerBurst is how much of the rate may go at once: what a sender catches up
+// with that was kept from running on a busy host.
+const pacerBurst = 5 * time.Millisecond
 
 // newPacer returns a pacer for a rate per second; 0 lifts the limit. At least
 // burst events may go at once after a pause.

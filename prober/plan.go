@@ -34,11 +34,18 @@ func (t *trace) next(now instant, near gate) step {
 	}
 	w := t.window(now)
 	p := plan{wake: w.wake}
-	// What was never asked comes first: it tells how long the path is.
-	if s, found := t.pick(&p, &w, true, w.first, now, near); found {
+	// What was never asked comes first: it tells how long the path is. Then
+	// what is furthest from being answered, nearest TTLs first, for the
+	// allowance may not reach all of them; these two decide when the trace
+	// ends. What has been heard from can wait, and goes in shuffled order.
+	if s, found := t.pick(&p, &w, span{1, w.first, 0}, true, now, near); found {
 		return s
 	}
-	if s, found := t.pick(&p, &w, false, w.later, now, near); found {
+	heard := min(w.heard, w.later)
+	if s, found := t.pick(&p, &w, span{heard + 1, w.later, 0}, false, now, near); found {
+		return s
+	}
+	if s, found := t.pick(&p, &w, span{1, heard, int(t.turn>>16) % max(1, heard)}, false, now, near); found {
 		return s
 	}
 	if p.wake != forever || p.pending {
@@ -56,13 +63,16 @@ type plan struct {
 	pending bool // something is left to send that only a reply can release
 }
 
-// pick looks for a probe that may go now, among the TTLs up to top that were
+// span is a range of TTLs, looked through from one in the middle on.
+type span struct{ low, high, skip int }
+
+// pick looks for a probe that may go now, among the TTLs of the span that were
 // never probed (first) or those that were.
-func (t *trace) pick(p *plan, w *window, first bool, top int, now instant, near gate) (step, bool) {
-	ttl := t.turn
-	for range top {
-		if ttl++; ttl > top {
-			ttl = 1
+func (t *trace) pick(p *plan, w *window, in span, first bool, now instant, near gate) (step, bool) {
+	ttl := in.low + in.skip - 1
+	for range in.high - in.low + 1 {
+		if ttl++; ttl > in.high {
+			ttl = in.low
 		}
 		if t.unsent[ttl] == 0 || first != (t.sentAt[ttl] == 0) {
 			continue

@@ -77,6 +77,23 @@ func TestDurationOfATrace(t *testing.T) {
 	}
 }
 
+// TestSilentHopsShareOneWait tries every choice of four silent routers.
+func TestSilentHopsShareOneWait(t *testing.T) {
+	const rtt = 80 * time.Millisecond
+	for a := 1; a <= 11; a++ {
+		for b := a + 1; b <= 11; b++ {
+			for c := b + 1; c <= 11; c++ {
+				for d := c + 1; d <= 11; d++ {
+					run := path{hops: 12, rtt: rtt, tick: timers, silent: silentTTLs(a, b, c, d)}.run(Spec{MaxTTL: 30})
+					if run.took > time.Second+rtt {
+						t.Errorf("TTLs %d, %d, %d and %d silent: took %v", a, b, c, d, run.took)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestEveryTTLGetsItsPackets: whatever the plan saves, each TTL up to the end
 // gets exactly the packets asked for.
 func TestEveryTTLGetsItsPackets(t *testing.T) {

@@ -210,21 +210,22 @@ func (box *outbox) move(to, i int) {
 // settle counts what was sent, takes back what was refused, keeps what has to
 // be tried again, and reports whether the network is too busy for now.
 func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
+	e.sent.Add(uint64(sent))
+	if sent == box.count { // as always but in trouble, when a lock does no harm
+		box.count = 0
+		return false
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for i := range sent {
-		box.probes[i].trace.refusals = 0
-	}
-	e.totals.Sent += uint64(sent)
 	skip := sent
-	if sent < box.count && err != nil {
-		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOBUFS) {
-			e.totals.Busy++
-			busy = true
-		} else {
-			e.refused(box.probes[sent], err)
-			skip++
-		}
+	switch {
+	case err == nil:
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOBUFS):
+		e.totals.Busy++
+		busy = true
+	default:
+		e.refused(box.probes[sent], err)
+		skip++
 	}
 	kept := 0
 	for i := skip; i < box.count; i++ {
@@ -236,8 +237,8 @@ func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
 }
 
 // A probe that the host refuses is tried again: rules and routes may be in
-// the middle of a change. After refusalLimit refusals in a row the trace is
-// given up.
+// the middle of a change. After refusalLimit refusals, with no answer between
+// them, the trace is given up.
 const refusalLimit = 3
 
 func (e *Engine) refused(p outgoing, err error) {

@@ -15,9 +15,9 @@ const (
 
 // totals are the engine's counters.
 type totals struct {
-	Sent, Busy, Refused, ReceiveErrors uint64
-	Replies                            [fates]uint64
-	Clocks                             [clocks]uint64
+	Busy, Refused, ReceiveErrors uint64
+	Replies                      [fates]uint64
+	Clocks                       [clocks]uint64
 }
 
 // Totals counts what the engine has done since it started.
@@ -43,7 +43,7 @@ func (e *Engine) Totals() Totals {
 	defer e.mu.Unlock()
 	t := &e.totals
 	return Totals{
-		Sent: t.Sent, Busy: t.Busy, Refused: t.Refused, ReceiveErrors: t.ReceiveErrors,
+		Sent: e.sent.Load(), Busy: t.Busy, Refused: t.Refused, ReceiveErrors: t.ReceiveErrors,
 		Matched: t.Replies[matched], Duplicate: t.Replies[duplicate], Late: t.Replies[late],
 		Forged: t.Replies[forged], Foreign: t.Replies[foreign], Malformed: t.Replies[malformed],
 		Running:     len(e.running),

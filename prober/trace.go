@@ -61,7 +61,7 @@ type trace struct {
 	lastSent [MaxTTLLimit + 1]instant
 	sentAt   [MaxTTLLimit + 1]uint8  // probes sent, by TTL
 	unsent   [MaxTTLLimit + 1]uint16 // flows yet to be sent, by TTL, a bit each
-	turn     int                     // where the scan for the next TTL starts
+	turn     uint32                  // shuffles the order of TTLs
 	counts   Counts
 	err      error
 	refusals int
@@ -88,6 +88,7 @@ func newTrace(spec Spec, typ packet.Type, source netip.Addr, nonce uint64) *trac
 		slots:   make([]slot, spec.PacketsPerTTL*spec.MaxTTL),
 		answers: make([]answer, 0, usualHops*spec.PacketsPerTTL),
 		ceiling: spec.MaxTTL,
+		turn:    uint32(nonce),
 		done:    make(chan struct{}),
 	}
 	for ttl := range t.unsent {
@@ -116,7 +117,7 @@ func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) 
 	t.unsent[ttl] &^= 1 << flow
 	t.changed = true
 	t.sentTop = max(t.sentTop, ttl)
-	t.turn = ttl
+	t.turn = t.turn*1664525 + 1013904223 // the generator of Numerical Recipes, 7.1
 	tag := id.tag(t.nonce, spaceOf(t.typ), f.handle, uint8(ttl))
 	m := packet.Mark{TTL: uint8(ttl), IPID: f.ipid(uint8(ttl)), Tag: tag}
 	switch t.typ {
@@ -173,6 +174,7 @@ func (t *trace) onReply(flow, ttl int, a answer) fate {
 		t.placeInferred(flow)
 	}
 	t.changed = true
+	t.refusals = 0
 	return matched
 }
 

@@ -30,11 +30,14 @@ func places() []place {
 			tests: []string{"api", "prober", "stats", "internal/rawsock"},
 		},
 		{dir: "internal/e2e", tests: []string{"api", "packet", "prober", "stats", "internal/rawsock", "internal/netsim/..."}},
-		{dir: "bench/...", own: []string{"packet", "prober", "stats", "internal/rawsock", "internal/netsim/..."}},
 		{dir: "internal/config"},
 		{dir: "internal/preflight", own: []string{"internal/rawsock"}},
 		{dir: "internal/sandbox"},
 		{dir: "internal/archtest"},
+		{dir: "bench", own: []string{"bench/...", "prober", "packet", "internal/rawsock", "internal/netsim/..."}},
+		{dir: "bench/capture"},
+		{dir: "bench/peer"},
+		{dir: "bench/report"},
 	}
 }
 
@@ -96,13 +99,13 @@ func bans() []ban {
 			why:     "test code stays out of the program",
 		},
 		{
-			in: []string{"..."}, except: []string{"internal/netsim/...", "bench/..."},
+			in: []string{"..."}, except: []string{"internal/netsim/...", "bench"},
 			imports: []string{"probe-agent/internal/netsim/...", "github.com/vishvananda/...", "github.com/google/nftables/..."},
 			why:     "simulated networks are for tests; the agent itself configures no network",
 		},
 		{
 			in: []string{"..."}, imports: []string{"unsafe"},
-			except: []string{"internal/rawsock", "internal/netsim/..."},
+			except: []string{"internal/rawsock", "internal/netsim/...", "bench/flood.go"},
 			tests:  true,
 			why:    "only system calls need it",
 		},

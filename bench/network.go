@@ -1,0 +1,129 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"probe-agent/internal/netsim"
+	"probe-agent/internal/netsim/kernel"
+)
+
+// networkCommand makes this program be a simulated network: it is started
+// again inside a namespace of its own, so that nothing that is measured shares
+// a process with the network.
+const networkCommand = "network"
+
+// The path that is traced, of 11 routers and a target.
+const (
+	pathHops = 12
+	pathRTT  = 80 * time.Millisecond
+)
+
+// pathKind says which part of the path is silent.
+type pathKind string
+
+const (
+	pathAnswering    pathKind = "answering"
+	pathSilentHops   pathKind = "silent-hops"
+	pathSilentTarget pathKind = "silent-target"
+)
+
+func (k pathKind) scenario() (*netsim.Scenario, error) {
+	s := netsim.Chain(pathHops-1, pathRTT)
+	switch k {
+	case pathAnswering:
+	case pathSilentHops:
+		for _, ttl := range []int{3, 5, 8, 10} {
+			s.Hops[ttl-1].Silent = true
+		}
+	case pathSilentTarget:
+		s.Target.Silent = true
+	default:
+		return nil, fmt.Errorf("no network %q", k)
+	}
+	return s, nil
+}
+
+// runNetwork is the network: it says that it is up, carries packets until its
+// standard input ends, and prints what it counted.
+func runNetwork(kind string) error {
+	scenario, err := pathKind(kind).scenario()
+	if err != nil {
+		return err
+	}
+	network, err := netsim.New(scenario)
+	if err != nil {
+		return err
+	}
+	device, err := netsim.OpenTUN("path0", network)
+	if err != nil {
+		return err
+	}
+	fmt.Println("up")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	if err := errors.Join(err, device.Close()); err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(network.Counts())
+}
+
+// past returns how many packets were sent with a TTL higher than the target's
+// distance.
+func past(c netsim.Counts) int {
+	n := 0
+	for _, packets := range c.ByTTL[pathHops+1:] {
+		n += packets
+	}
+	return n
+}
+
+// onPath starts a network of that kind, calls measure with the node of the
+// host that probes it, and returns what the network counted.
+func onPath(ctx context.Context, kind pathKind, measure func(*kernel.Node) error) (counts netsim.Counts, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return counts, err
+	}
+	node, err := kernel.NewNode("path")
+	if err != nil {
+		return counts, err
+	}
+	defer func() { err = errors.Join(err, node.Close()) }()
+
+	command := node.Command(ctx, self, networkCommand, string(kind))
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var said bytes.Buffer
+	command.Stderr = &said
+	input, err := command.StdinPipe()
+	if err != nil {
+		return counts, err
+	}
+	output, err := command.StdoutPipe()
+	if err != nil {
+		return counts, err
+	}
+	if err := command.Start(); err != nil {
+		return counts, fmt.Errorf("network: %w", err)
+	}
+	var word string
+	if _, err = fmt.Fscanln(output, &word); err == nil {
+		err = measure(node)
+	}
+	err = errors.Join(err, input.Close())
+	if err == nil {
+		err = json.NewDecoder(output).Decode(&counts)
+	}
+	if ended := command.Wait(); ended != nil {
+		err = errors.Join(err, fmt.Errorf("network: %w: %s", ended, said.Bytes()))
+	}
+	return counts, err
+}
