@@ -98,7 +98,7 @@ func renderHop(hop prober.HopSummary, notes map[netip.Addr]Annotation) Hop {
 // milliseconds drops what is below the clock's resolution, and what is no
 // number.
 func milliseconds(nanoseconds float64) Milliseconds {
-	if !(nanoseconds >= 1) || math.IsInf(nanoseconds, 0) { //nolint:staticcheck // NaN is not less than 1 either
+	if math.IsNaN(nanoseconds) || math.IsInf(nanoseconds, 0) || nanoseconds < 1 {
 		return 0
 	}
 	return Milliseconds(nanoseconds / float64(time.Millisecond))

@@ -1,7 +1,5 @@
 package api
 
-import ()
-
 // Response is the envelope of every answer. Its slices are never nil, but for
 // Result, which is nil when the request was refused.
 type Response struct {
