@@ -25,7 +25,7 @@ const (
 // Options of an Engine. A rate of 0 is no limit.
 type Options struct {
 	Rate        float64 // probes per second, all traces together
-	NearHopRate float64 // probes per second to each of the first three TTLs, by family
+	NearHopRate float64 // probes per second to each of the first three TTLs, by egress
 }
 
 // ErrClosed is returned by Trace when the engine is closed.

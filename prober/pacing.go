@@ -1,6 +1,9 @@
 package prober
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // pacer lets events through at a steady rate, in bursts of at most a few
 // milliseconds' worth: sleeping any shorter is beyond the runtime's timers.
@@ -46,42 +49,48 @@ func (p *pacer) take(now instant) {
 // traces of the host pass, and whose ICMP limits they share.
 const nearHops = 3
 
-// nearGate paces the probes that end at the nearest hops, by family and TTL.
+// nearGate paces the probes that end at the nearest hops, by TTL and egress.
+// The source address stands for the egress: it is the route that chose both.
 type nearGate struct {
-	pacers [2][nearHops]pacer
+	rate     float64
+	egresses map[netip.Addr]*[nearHops]pacer
 }
 
 // nearBurst is what a stock Linux router answers before its limit of one per
 // second and peer sets in (net.ipv4.icmp_ratelimit, six tokens).
 const nearBurst = 6
 
+// maxEgresses bounds the gate's memory on a host whose addresses change.
+const maxEgresses = 256
+
 func newNearGate(rate float64) *nearGate {
-	g := &nearGate{}
-	for family := range g.pacers {
-		for ttl := range g.pacers[family] {
-			g.pacers[family][ttl] = newPacer(rate, nearBurst)
+	return &nearGate{rate: rate, egresses: make(map[netip.Addr]*[nearHops]pacer)}
+}
+
+func (g *nearGate) at(ttl int, source netip.Addr) *pacer {
+	pacers := g.egresses[source]
+	if pacers == nil {
+		if len(g.egresses) >= maxEgresses {
+			clear(g.egresses)
 		}
+		pacers = new([nearHops]pacer)
+		for i := range pacers {
+			pacers[i] = newPacer(g.rate, nearBurst)
+		}
+		g.egresses[source] = pacers
 	}
-	return g
+	return &pacers[ttl-1]
 }
 
-func (g *nearGate) at(ttl int, v6 bool) *pacer {
-	family := 0
-	if v6 {
-		family = 1
-	}
-	return &g.pacers[family][ttl-1]
-}
-
-func (g *nearGate) opens(ttl int, v6 bool) instant {
-	if ttl > nearHops {
+func (g *nearGate) opens(ttl int, source netip.Addr) instant {
+	if ttl > nearHops || g.rate <= 0 {
 		return 0
 	}
-	return g.at(ttl, v6).opens()
+	return g.at(ttl, source).opens()
 }
 
-func (g *nearGate) take(ttl int, v6 bool, now instant) {
-	if ttl <= nearHops {
-		g.at(ttl, v6).take(now)
+func (g *nearGate) take(ttl int, source netip.Addr, now instant) {
+	if ttl <= nearHops && g.rate > 0 {
+		g.at(ttl, source).take(now)
 	}
 }

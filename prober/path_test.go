@@ -57,7 +57,7 @@ var sharedIdentity = sync.OnceValue(func() *identity {
 
 type openGate struct{}
 
-func (openGate) opens(int, bool) instant { return 0 }
+func (openGate) opens(int, netip.Addr) instant { return 0 }
 
 func testTrace(spec Spec, typ packet.Type) (*trace, *identity) {
 	spec.Target = netip.MustParseAddr("198.51.100.1")

@@ -1,6 +1,9 @@
 package prober
 
-import "math/bits"
+import (
+	"math/bits"
+	"net/netip"
+)
 
 // step is what a trace wants next.
 type step struct {
@@ -23,7 +26,7 @@ const forever = instant(1<<63 - 1)
 // gate tells when a probe may be sent to a TTL, as far as others are
 // concerned: routers near us are asked by all traces.
 type gate interface {
-	opens(ttl int, v6 bool) instant
+	opens(ttl int, source netip.Addr) instant
 }
 
 // next plans: which probe to send now, or how long to wait, or that all is
@@ -85,7 +88,7 @@ func (t *trace) pick(p *plan, w *window, in span, first bool, now instant, near 
 			p.pending = true
 			continue
 		}
-		at := near.opens(ttl, t.target.Is6())
+		at := near.opens(ttl, t.source)
 		if !first {
 			at = max(at, t.lastSent[ttl].add(t.frontier.gap(ttl, w.end != 0)))
 		}

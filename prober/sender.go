@@ -158,9 +158,8 @@ func (e *Engine) fill(box *outbox) time.Duration {
 // add registers and builds one probe. It counts as sent from now on, so that
 // no answer can be faster.
 func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
-	v6 := t.target.Is6()
 	e.rate.take(now)
-	e.near.take(s.ttl, v6, now)
+	e.near.take(s.ttl, t.source, now)
 	mark := t.reserve(s.flow, s.ttl, now, e.clock.epoch, e.identity)
 	f := &t.flows[s.flow]
 	n := f.template.Build(box.buffers[box.count][:], mark)
