@@ -160,3 +160,37 @@ func TestSteppedClock(t *testing.T) {
 		})
 	}
 }
+
+// TestNearHopRate: many traces that share a first router keep its rate, on the
+// wire, and use most of it.
+func TestNearHopRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate, traces = 200, 300
+		s := netsim.Chain(2, 10*time.Millisecond)
+		network, err := netsim.New(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		memory := netsim.NewMemory(network, network.Host())
+		engine, err := prober.New(memory, prober.Options{NearHopRate: rate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer engine.Close()
+		started := time.Now()
+		var wg sync.WaitGroup
+		for range traces {
+			wg.Go(func() {
+				if _, err := engine.Trace(t.Context(), prober.Spec{Target: netip.MustParseAddr("198.18.255.1"), PacketsPerTTL: 1}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		// One packet of each trace to each of three TTLs, each at its rate.
+		least := time.Duration(traces) * time.Second / rate
+		if took := time.Since(started); took < least*98/100 || took > least*3/2 {
+			t.Errorf("took %v, at the full rate it is %v", took, least)
+		}
+	})
+}

@@ -53,6 +53,7 @@ const nearHops = 3
 // The source address stands for the egress: it is the route that chose both.
 type nearGate struct {
 	rate     float64
+	crowd    int // traces under way, of which many may wait at once
 	egresses map[netip.Addr]*[nearHops]pacer
 }
 
@@ -87,6 +88,14 @@ func (g *nearGate) opens(ttl int, source netip.Addr) instant {
 		return 0
 	}
 	return g.at(ttl, source).opens()
+}
+
+// again returns when to ask again, given that the gate opens at the given time:
+// by chance within the time in which about half of the crowd is let through.
+// If all that wait woke whenever one may go, they would do little else.
+func (g *nearGate) again(ttl int, source netip.Addr, at instant, chance uint32) instant {
+	places := uint64(g.crowd/2 + 1)
+	return at.add(g.at(ttl, source).interval * time.Duration(uint64(chance>>8)%places))
 }
 
 func (g *nearGate) take(ttl int, source netip.Addr, now instant) {

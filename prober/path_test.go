@@ -59,6 +59,8 @@ type openGate struct{}
 
 func (openGate) opens(int, netip.Addr) instant { return 0 }
 
+func (openGate) again(_ int, _ netip.Addr, at instant, _ uint32) instant { return at }
+
 func testTrace(spec Spec, typ packet.Type) (*trace, *identity) {
 	spec.Target = netip.MustParseAddr("198.51.100.1")
 	spec, err := spec.complete()

@@ -27,6 +27,9 @@ const forever = instant(1<<63 - 1)
 // concerned: routers near us are asked by all traces.
 type gate interface {
 	opens(ttl int, source netip.Addr) instant
+	// again returns when to ask again for a TTL that opens later, at the
+	// given time.
+	again(ttl int, source netip.Addr, at instant, chance uint32) instant
 }
 
 // next plans: which probe to send now, or how long to wait, or that all is
@@ -89,6 +92,9 @@ func (t *trace) pick(p *plan, w *window, in span, first bool, now instant, near 
 			continue
 		}
 		at := near.opens(ttl, t.source)
+		if at > now {
+			at = near.again(ttl, t.source, at, t.turn+uint32(ttl)*2654435761)
+		}
 		if !first {
 			at = max(at, t.lastSent[ttl].add(t.frontier.gap(ttl, w.end != 0)))
 		}

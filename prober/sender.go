@@ -124,6 +124,7 @@ func (e *Engine) fill(box *outbox) time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
+	e.near.crowd = len(e.running)
 	e.schedule.wakeDue(now.mono)
 	wake := forever
 	for box.count < batchSize {
