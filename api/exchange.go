@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/go-chi/chi/v5"
 )
 
-// statusAbandoned is logged, never sent, for a request whose client went away.
-// nginx uses the same number.
+// statusAbandoned is logged and observed, never sent, for a request whose
+// client went away or was cut off. nginx uses the same number.
 const statusAbandoned = 499
 
 // exchange is what the log tells about one request.
@@ -27,33 +29,38 @@ func exchangeOf(r *http.Request) *exchange {
 	return r.Context().Value(exchangeKey{}).(*exchange)
 }
 
-// record names every request in its cf-ray header and logs one line about it
-// when it is done. Health checks come every few seconds for ever, so their
-// lines are for debugging only.
-func record(log *slog.Logger, colo string) func(http.Handler) http.Handler {
+// record names every request in its cf-ray header, tells the observer of it and
+// logs one line about it when it is done. Health checks and scrapes come every
+// few seconds for ever, so their lines are for debugging only.
+func record(log *slog.Logger, colo string, observer Observer) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			started := time.Now()
+			started, end := time.Now(), observer.Begin()
 			x := &exchange{ray: newRay(colo)}
 			w.Header().Set("cf-ray", x.ray)
 			sw := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+			// Deferred, as a handler may drop the connection by a panic.
+			defer func() {
+				if x.abandoned {
+					sw.status = statusAbandoned
+				}
+				took := time.Since(started)
+				end(chi.RouteContext(r.Context()).RoutePattern(), sw.status, took)
+				level := slog.LevelInfo
+				if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == metricsPath {
+					level = slog.LevelDebug
+				}
+				log.LogAttrs(r.Context(), level, "request",
+					slog.String("method", r.Method),
+					slog.String("path", r.URL.Path),
+					slog.Int("status", sw.status),
+					slog.Duration("duration", took),
+					slog.String("ray", x.ray),
+					slog.String("remote", r.RemoteAddr),
+					slog.Int("targets", x.targets))
+			}()
 			next.ServeHTTP(sw, r)
-			if x.abandoned {
-				sw.status = statusAbandoned
-			}
-			level := slog.LevelInfo
-			if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
-				level = slog.LevelDebug
-			}
-			log.LogAttrs(r.Context(), level, "request",
-				slog.String("method", r.Method),
-				slog.String("path", r.URL.Path),
-				slog.Int("status", sw.status),
-				slog.Duration("duration", time.Since(started)),
-				slog.String("ray", x.ray),
-				slog.String("remote", r.RemoteAddr),
-				slog.Int("targets", x.targets))
 		})
 	}
 }

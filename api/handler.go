@@ -24,10 +24,12 @@ type HandlerConfig struct {
 	// MaxRequests bounds the traceroute requests served at one time; 0 means
 	// DefaultMaxRequests.
 	MaxRequests int
+	Observer    Observer     // nil: nobody watches
+	Metrics     http.Handler // serves GET /metrics; nil: there is no such route
 }
 
 // Handler serves the HTTP API. Every answer that it gives, whatever was asked,
-// is in the envelope of the contract.
+// is in the envelope of the contract; all but those of Metrics.
 type Handler struct {
 	service *Service
 	ready   func() error
@@ -49,13 +51,21 @@ func NewHandler(c HandlerConfig) *Handler {
 		h.gate.limit = DefaultMaxRequests
 	}
 	h.routes = chi.NewRouter()
-	h.routes.Use(record(h.log, h.service.colos[0].Name()), recoverPanics(h.log))
+	observer := c.Observer
+	if observer == nil {
+		observer = unobserved{}
+	}
+	h.routes.Use(record(h.log, h.service.colos[0].Name(), observer), recoverPanics(h.log))
 	h.routes.NotFound(refuseRoute)
 	h.routes.MethodNotAllowed(h.refuseMethod)
 	for _, base := range []string{"/client/v4", ""} {
 		h.routes.With(requireAccount, h.gate.admit).Post(base+traceroutePath, h.traceroute)
 	}
-	for path, serve := range map[string]http.HandlerFunc{"/healthz": h.healthz, "/readyz": h.readyz} {
+	lookedAt := map[string]http.HandlerFunc{"/healthz": h.healthz, "/readyz": h.readyz}
+	if c.Metrics != nil {
+		lookedAt[metricsPath] = uncached(c.Metrics)
+	}
+	for path, serve := range lookedAt {
 		h.routes.Get(path, serve)
 		h.routes.Head(path, serve)
 	}

@@ -19,6 +19,7 @@ func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
 					return
 				}
 				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+					exchangeOf(r).abandoned = true
 					panic(v) // net/http's own way to drop a connection
 				}
 				stack := debug.Stack()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"probe-agent/api"
+	"probe-agent/internal/metrics"
 	"probe-agent/internal/rawsock"
 	"probe-agent/prober"
 )
@@ -73,7 +74,10 @@ func (c *serveCommand) Run(t terminal) error {
 		return err
 	}
 	defer names.Close()
-	handler, err := c.handler(engine, names, log)
+	numbers := metrics.New(metrics.Config{
+		Engine: engine.Totals, Sockets: status, Lookup: names.Stats, Build: metricsBuild(), Log: log,
+	})
+	handler, err := c.handler(engine, names, numbers, log)
 	if err != nil {
 		return err
 	}
@@ -97,19 +101,19 @@ func (c *serveCommand) Run(t terminal) error {
 	return shutDown(server, handler.Drain(), log)
 }
 
-func (c *serveCommand) handler(tracer api.Tracer, names api.Annotator, log *slog.Logger) (*api.Handler, error) {
+func (c *serveCommand) handler(tracer api.Tracer, names api.Annotator, numbers *metrics.Metrics, log *slog.Logger) (*api.Handler, error) {
 	city := c.City
 	if city == "" {
 		city = hostname()
 	}
 	service, err := api.New(api.Config{
-		Colos:     []api.Colo{&api.Local{ColoName: string(c.Colo), CityName: city, Tracer: tracer}},
+		Colos:     []api.Colo{&api.Local{ColoName: string(c.Colo), CityName: city, Tracer: numbers.Tracer(tracer)}},
 		Annotator: names,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return api.NewHandler(api.HandlerConfig{Service: service, Log: log}), nil
+	return api.NewHandler(api.HandlerConfig{Service: service, Log: log, Observer: numbers, Metrics: numbers}), nil
 }
 
 // shutDown lets running requests finish, and ends those that take too long.
@@ -143,6 +147,13 @@ func logStatus(log *slog.Logger, status rawsock.Status) {
 	}
 	log.Info("sockets open",
 		"transmit_stamps", status.StampMode, "receive_stamps", status.ReceiveStamps, "receive_buffer", status.ReceiveBuffer)
+}
+
+// metricsBuild is what the metrics say of this binary.
+func metricsBuild() metrics.Build {
+	info, _ := debug.ReadBuildInfo()
+	b := buildOf(info)
+	return metrics.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}
 }
 
 // hostname is the place of an agent that was not told its place.

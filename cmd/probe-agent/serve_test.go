@@ -110,6 +110,31 @@ func TestServe(t *testing.T) {
 			t.Errorf("answer lacks %s: %s", part, body)
 		}
 	}
+	numbers, err := client.Get("http://" + a.address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer numbers.Body.Close()
+	body, err = io.ReadAll(numbers.Body)
+	if err != nil || numbers.StatusCode != http.StatusOK {
+		t.Fatalf("status %s, body %s, error %v", numbers.Status, body, err)
+	}
+	for _, line := range []string{
+		`probe_agent_traces_total{family="ipv4",method="icmp",outcome="reached"} 1`,
+		`probe_agent_rtt_seconds_count{family="ipv4",method="icmp"} 2`,
+		`probe_agent_family_usable{family="ipv4"} 1`,
+		`probe_agent_http_requests_total{code="200",route="/client/v4/accounts/{account_id}/diagnostics/traceroute"} 1`,
+	} {
+		if !strings.Contains(string(body), "\n"+line+"\n") {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
+	// How many probes also went beyond the target is a matter of timing.
+	for _, name := range []string{"probes_sent_total", `replies_total{fate="matched"}`, "receive_buffer_bytes"} {
+		if !strings.Contains(string(body), "\nprobe_agent_"+name+" ") || strings.Contains(string(body), "\nprobe_agent_"+name+" 0\n") {
+			t.Errorf("/metrics has no %s above 0", name)
+		}
+	}
 	if err := a.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 // engine is the part of a prober.Engine that subcommands use.
 type engine interface {
 	api.Tracer
+	Totals() prober.Totals
 	Close() error
 }
 

@@ -15,12 +15,12 @@ func places() []place {
 	return []place{
 		{
 			dir: "cmd/probe-agent",
-			own: []string{"api", "fleet", "lookup", "prober", "stats", "internal/config", "internal/preflight", "internal/rawsock", "internal/sandbox"},
+			own: []string{"api", "fleet", "lookup", "prober", "stats", "internal/config", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
 		},
 		{dir: "api", own: []string{"prober", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
 		{dir: "fleet", own: []string{"api", "prober"}, tests: []string{"internal/netsim/..."}},
 		{dir: "lookup"},
-		{dir: "prober", own: []string{"packet", "stats"}, tests: []string{"internal/netsim/..."}},
+		{dir: "prober", own: []string{"packet", "stats"}, tests: []string{"internal/netsim/...", "internal/rawsock"}},
 		{dir: "stats"},
 		{dir: "packet"},
 		{dir: "internal/rawsock", own: []string{"packet"}, tests: []string{"prober", "internal/netsim/..."}},
@@ -31,6 +31,11 @@ func places() []place {
 		},
 		{dir: "internal/e2e", tests: []string{"api", "packet", "prober", "stats", "internal/rawsock", "internal/netsim/..."}},
 		{dir: "internal/config"},
+		{
+			dir:   "internal/metrics",
+			own:   []string{"prober", "lookup", "internal/rawsock"},
+			tests: []string{"api"},
+		},
 		{dir: "internal/preflight", own: []string{"internal/rawsock"}},
 		{dir: "internal/sandbox"},
 		{dir: "internal/archtest"},
@@ -86,6 +91,11 @@ func bans() []ban {
 			in: []string{"..."}, except: []string{"api"},
 			imports: []string{"github.com/go-chi/..."},
 			why:     "routes are the api's business",
+		},
+		{
+			in: []string{"..."}, except: []string{"internal/metrics"},
+			imports: []string{"github.com/prometheus/..."},
+			why:     "what is counted does not depend on who reads it",
 		},
 		{
 			in: []string{"..."}, except: []string{"internal/config", "internal/netsim/..."},

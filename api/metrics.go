@@ -1,0 +1,33 @@
+package api
+
+import (
+	"net/http"
+	"time"
+)
+
+// metricsPath is where HandlerConfig.Metrics is served.
+const metricsPath = "/metrics"
+
+// Observer is told of every request. Safe for concurrent use.
+type Observer interface {
+	// Begin is called when a request comes in, and the function that it
+	// returns once when it has been served: with the pattern of the route that
+	// its path matched, empty when there was none, the status sent, or 499
+	// when the client had gone, and the time in between.
+	Begin() (end func(route string, status int, took time.Duration))
+}
+
+// unobserved is the Observer of a Handler without one.
+type unobserved struct{}
+
+func (unobserved) Begin() func(string, int, time.Duration) {
+	return func(string, int, time.Duration) {}
+}
+
+// uncached marks what serve answers as of this moment only.
+func uncached(serve http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		serve.ServeHTTP(w, r)
+	}
+}

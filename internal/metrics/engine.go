@@ -1,0 +1,36 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"probe-agent/prober"
+)
+
+func newEngineReading(read func() prober.Totals) prometheus.Collector {
+	type totals = prober.Totals
+	r := &reading[totals]{read: read}
+	r.counter("probes_sent_total", "Probes handed to the network.",
+		func(t *totals) uint64 { return t.Sent })
+	r.counter("sends_put_off_total", "Sendings put off because the network took no more.",
+		func(t *totals) uint64 { return t.Busy })
+	r.counter("probes_refused_total", "Probes that the host refused to send.",
+		func(t *totals) uint64 { return t.Refused })
+	r.counter("receive_errors_total", "Failed reads of a receive queue.",
+		func(t *totals) uint64 { return t.ReceiveErrors })
+	r.add("replies_total", "Packets received, by what became of them.", prometheus.CounterValue, "fate", cases[totals]{
+		"matched":   func(t *totals) float64 { return float64(t.Matched) },
+		"duplicate": func(t *totals) float64 { return float64(t.Duplicate) },
+		"late":      func(t *totals) float64 { return float64(t.Late) },
+		"forged":    func(t *totals) float64 { return float64(t.Forged) },
+		"foreign":   func(t *totals) float64 { return float64(t.Foreign) },
+		"malformed": func(t *totals) float64 { return float64(t.Malformed) },
+	})
+	r.add("answers_total", "Answers of finished traces, by the clock that their RTT rests on.", prometheus.CounterValue, "clock", cases[totals]{
+		prober.KernelClock.String():        func(t *totals) float64 { return float64(t.KernelClock) },
+		prober.KernelReceiveClock.String(): func(t *totals) float64 { return float64(t.KernelReceiveClock) },
+		prober.UserClock.String():          func(t *totals) float64 { return float64(t.UserClock) },
+	})
+	r.gauge("traces_running", "Traces under way.",
+		func(t *totals) float64 { return float64(t.Running) })
+	return r
+}
