@@ -36,7 +36,7 @@ func (t *Transport) Source(target netip.Addr) (netip.Addr, error) {
 	if target.Is6() {
 		f = &t.finders[1]
 	}
-	return f.find(&t.options, domain, target, configured)
+	return f.find(target)
 }
 
 // freshSource asks with a socket of its own: disconnecting one, to ask again,
@@ -53,24 +53,23 @@ func (t *Transport) freshSource(domain int, target, configured netip.Addr) (neti
 // sourceFinder keeps a UDP socket to ask the kernel with: making one for each
 // trace takes longer than the asking.
 type sourceFinder struct {
-	mu     sync.Mutex
-	fd     int
-	open   bool
-	closed bool
+	mu   sync.Mutex
+	fd   int
+	open bool
 }
 
-func (f *sourceFinder) find(options *Options, domain int, target, configured netip.Addr) (netip.Addr, error) {
+// start opens the socket.
+func (f *sourceFinder) start(options *Options, domain int, configured netip.Addr) (err error) {
+	f.fd, err = openFinder(options, domain, configured)
+	f.open = err == nil
+	return err
+}
+
+func (f *sourceFinder) find(target netip.Addr) (netip.Addr, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
-		return netip.Addr{}, fmt.Errorf("rawsock: source address: %w", net.ErrClosed)
-	}
 	if !f.open {
-		var err error
-		if f.fd, err = openFinder(options, domain, configured); err != nil {
-			return netip.Addr{}, err
-		}
-		f.open = true
+		return netip.Addr{}, fmt.Errorf("rawsock: source address: %w", net.ErrClosed)
 	}
 	source, err := connectedSource(f.fd, target)
 	// Forget the address chosen, or the next target would get it too.
@@ -85,7 +84,7 @@ func (f *sourceFinder) close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	was := f.open
-	f.open, f.closed = false, true
+	f.open = false
 	if !was {
 		return nil
 	}

@@ -79,12 +79,32 @@ func (t *Transport) open() error {
 	if t.ports, err = holdPorts(&t.options); err != nil {
 		return err
 	}
+	if err = t.startFinders(); err != nil {
+		return err
+	}
 	for _, q := range t.queues {
 		if err := q.admit(t.ports.portRange); err != nil {
 			return err
 		}
 	}
 	return t.warmUp()
+}
+
+// startFinders opens what Source asks with, but where it needs a fresh socket
+// for each question.
+func (t *Transport) startFinders() error {
+	if t.options.Interface != "" {
+		return nil
+	}
+	if t.ip4 != nil {
+		if err := t.finders[0].start(&t.options, unix.AF_INET, t.options.Source4); err != nil {
+			return err
+		}
+	}
+	if t.ip6 != nil {
+		return t.finders[1].start(&t.options, unix.AF_INET6, t.options.Source6)
+	}
+	return nil
 }
 
 // warmUp makes sure of the kernel's receive stamps.
