@@ -13,8 +13,9 @@
 //
 // The package shares no wire-format code with the packages that it tests: it
 // reads probes and writes answers by its own, so that it can contradict them.
-// Checksums of everything it sends are right, and it drops what a router or a
-// host would drop for a wrong one.
+// Checksums of everything it sends are right, but of what a scenario wants
+// forged otherwise, and it drops what a router or a host would drop for a
+// wrong one.
 //
 // # The scenario language
 //
@@ -30,6 +31,24 @@
 //     2001:2::7 (the benchmarking ranges of RFC 2544 and RFC 5180), so that
 //     one file serves both families.
 //   - Occurrences (nth, every) count from 1.
+//   - What is forged (forge, guessers) is wrong in exactly the way that its
+//     flaw says, and right otherwise.
 //   - Everything random is drawn from the seed, the node and the count of
 //     packets there: the same packets at the same times get the same answers.
+//
+// # The scenario files
+//
+// [Scenarios] holds the files, in a folder for each condition; [Files] lists
+// them. Each says in its field about why its expectation is right: by the RFCs
+// and the topology, never by what the agent printed. Package prober's tests
+// run every file × expectation × method × family in memory
+// (TestScenarios), and through real sockets on a TUN device all those that ask
+// for nothing virtual (TestScenariosOnTUN, as root); package kernel builds
+// networks of namespaces. What is covered by which method, family and stage is
+// printed, and holes in it fail, by
+//
+//	go test ./prober -run TestScenarioMatrix -v
+//
+// A file whose expectation is right and not met goes into the folder known,
+// which is not run, with the reason in it.
 package netsim

@@ -49,6 +49,9 @@ const (
 	drawTransmitStamp
 	drawReceiveStamp
 	saltSplit
+	drawReturnLoss
+	drawForgery
+	drawGuess
 )
 
 // draw returns a number from [0, 1) that hangs on nothing but its arguments:

@@ -141,6 +141,10 @@ func (w *walk) quote(q *Quote, extensions int) (quoted []byte, padded int) {
 		v.restore(&d)
 	}
 	q.rewrite(&d)
+	if q.Options > 0 {
+		d.bytes = withOptions(d.bytes, d.ipv6, q.Options)
+		d.transport += q.Options
+	}
 
 	limit, unit := maxErrorV4-headerIPv4-icmpHeader, 4
 	if d.ipv6 {
@@ -175,6 +179,33 @@ func (d *datagram) header() int {
 		return headerIPv6
 	}
 	return d.transport
+}
+
+// withOptions returns the packet with that many bytes of options in its IPv4
+// header, or in a hop-by-hop header behind its IPv6 header. IPv6 counts them
+// as payload, IPv4 as header.
+func withOptions(b []byte, ipv6 bool, length int) []byte {
+	header := headerIPv6
+	options := make([]byte, length)
+	if ipv6 {
+		// Next header, length in 8 bytes beyond the first 8, one PadN option.
+		options[0], options[1], options[2], options[3] = b[6], uint8(length/8-1), 1, uint8(length-4)
+	} else {
+		header = int(b[0]&0xf) * 4
+		for i := range options {
+			options[i] = 1
+		}
+	}
+	out := slices.Concat(b[:header], options, b[header:])
+	if ipv6 {
+		out[6] = protoHopByHop
+		binary.BigEndian.PutUint16(out[4:], uint16(len(out)-headerIPv6))
+	} else {
+		out[0] += uint8(length / 4)
+		binary.BigEndian.PutUint16(out[2:], uint16(len(out)))
+		sealHeader(out)
+	}
+	return out
 }
 
 func (u undo) restore(d *datagram) {

@@ -93,7 +93,10 @@ func (m *Memory) deliverDue() (time.Duration, bool) {
 // sockets would be given it.
 func (m *Memory) arrive(bytes []byte, now time.Duration) {
 	d, ok := readDatagram(bytes)
-	if !ok || d.target() != m.source.For(d.ipv6) || d.kind() == 0 {
+	// The kernel verifies the checksum of ICMPv6 before any raw socket sees it
+	// (RFC 3542 section 3.1); that of ICMP it leaves to the socket's owner.
+	unseen := ok && d.protocol == protoICMPv6 && !d.whole()
+	if !ok || unseen || d.target() != m.source.For(d.ipv6) || d.kind() == 0 {
 		m.counts.Stray++
 		return
 	}

@@ -33,8 +33,13 @@ type Network struct {
 	station *station // the target's
 	counts  Counts
 
+	guessers []Guesser
+	guessed  bool // they have begun
+	seed     uint64
+
 	probe, quoted []byte // scratch: the packet as it changes on its way, and as quoted
 	deliveries    []Delivery
+	way           []*station
 }
 
 // Counts is what a network saw.
@@ -55,7 +60,7 @@ func New(s *Scenario) (*Network, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Network{host: s.Host, family: s.Family, target: &s.Target, also: s.Target.Also}
+	n := &Network{host: s.Host, family: s.Family, target: &s.Target, also: s.Target.Also, guessers: s.Guessers, seed: mix(s.Seed)}
 	for family, ipv6 := range []bool{false, true} {
 		if s.Family.Carries(ipv6) {
 			n.at[family] = s.Target.address(ipv6)
@@ -116,8 +121,15 @@ func (n *Network) Receive(at time.Duration, packet []byte) []Delivery {
 		n.counts.Foreign++
 		return nil
 	}
-	w := walk{network: n, datagram: d, sent: at, prober: d.source(), probed: d.target()}
+	w := walk{network: n, datagram: d, sent: at, prober: d.source(), probed: d.target(), way: n.way[:0]}
+	if !n.guessed {
+		n.guessed = true
+		for i := range n.guessers {
+			w.guess(&n.guessers[i], i)
+		}
+	}
 	w.run(n.routeAt(at))
+	n.way = w.way
 	n.counts.Answers += len(n.deliveries)
 	return n.deliveries
 }

@@ -1,8 +1,9 @@
 package netsim
 
-import "slices"
-
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Node is what routers and targets have in common.
 type Node struct {
@@ -19,6 +20,9 @@ type Node struct {
 	Loss Loss `yaml:"loss"`
 	// ReplyLoss is of answers that this node makes.
 	ReplyLoss Loss `yaml:"reply_loss"`
+	// ReturnLoss is of answers that pass this node on their way home, its own
+	// included, copies one by one.
+	ReturnLoss Loss `yaml:"return_loss"`
 	// Silent nodes answer nothing, and forward as others do.
 	Silent bool `yaml:"silent"`
 	// RateLimit bounds the answers of this node.
@@ -48,6 +52,8 @@ type Node struct {
 	// ReturnHops is how many routers forward an answer on its way home;
 	// default: as many as the probe passed.
 	ReturnHops *int `yaml:"return_hops"`
+	// Forge is what somebody sends who sees the packets that come here.
+	Forge []Forgery `yaml:"forge"`
 }
 
 // Occurrence picks packets by their count at a node. One that picks nothing
@@ -112,4 +118,9 @@ type Quote struct {
 	// Checksum replaces the IPv4 header checksum of the quote. Some routers
 	// quote the one from before the TTL was lowered, some zero.
 	Checksum *uint16 `yaml:"ip_checksum"`
+	// Options is how many bytes the quoted header has on top of what was sent,
+	// a multiple of 8 up to 40: no-operations in an IPv4 header (RFC 791
+	// section 3.1), padding in an IPv6 hop-by-hop header (RFC 8200 section
+	// 4.3).
+	Options int `yaml:"options"`
 }

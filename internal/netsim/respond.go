@@ -3,6 +3,7 @@ package netsim
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -46,12 +47,21 @@ func (w *walk) envelope(r reply, from netip.Addr, protocol uint8) envelope {
 // deliver sends an answer on its way home, with its copies.
 func (w *walk) deliver(r reply, packet []byte) {
 	after := w.out + w.home + r.station.lateness(r.number)
-	w.network.deliveries = append(w.network.deliveries, Delivery{After: after, Bytes: packet})
+	w.bringHome(after, packet)
 	copies, gap := r.station.copies(r.number)
 	for i := range copies {
-		w.network.deliveries = append(w.network.deliveries, Delivery{
-			After: after + time.Duration(i+1)*gap,
-			Bytes: bytes.Clone(packet),
-		})
+		w.bringHome(after+time.Duration(i+1)*gap, bytes.Clone(packet))
 	}
+}
+
+// bringHome takes a packet back by the way that the probe came, unless a node
+// of it loses what comes that way.
+func (w *walk) bringHome(after time.Duration, packet []byte) {
+	for _, s := range slices.Backward(w.way) {
+		s.returns++
+		if s.node.ReturnLoss.takes(s.seed, drawReturnLoss, s.returns) {
+			return
+		}
+	}
+	w.network.deliveries = append(w.network.deliveries, Delivery{After: after, Bytes: packet})
 }

@@ -1,8 +1,9 @@
 package netsim
 
-import "slices"
-
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // route is a way to the target that holds from a time on.
 type route struct {

@@ -25,6 +25,8 @@ type Scenario struct {
 	// Changes replace the hops from a time on, in order of time. A probe
 	// takes the route that holds when it is sent.
 	Changes []Change `yaml:"changes"`
+	// Guessers are senders of forged answers who see nothing of the way.
+	Guessers []Guesser `yaml:"guessers"`
 	// Expect says what correct traces find. Netsim itself makes no use of it.
 	Expect []Expectation `yaml:"expect"`
 }

@@ -15,6 +15,7 @@ type station struct {
 	arrivals int // packets that came to it, or would have
 	turns    int // answers that took an address of the list
 	answers  int // answers made, lost ones included
+	returns  int // answers that passed it on their way home, or would have
 	tokens   float64
 	filled   time.Duration // when tokens was right
 }

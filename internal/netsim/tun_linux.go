@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,17 +24,26 @@ import (
 // goroutine: to measure an RTT finely, run the network in a process of its
 // own.
 type TUN struct {
-	carrier Carrier
 	start   time.Time
 	device  int // descriptor, not blocking
 	wake    int // descriptor of an eventfd that ends the loop
 	closing sync.Once
-	idle    sync.WaitGroup
+	done    chan struct{} // closed when the loop has ended
+	ended   atomic.Bool
+	next    atomic.Pointer[succession] // to take over when the loop wakes
 
 	// Of the loop's goroutine, until it has ended.
+	network  succession
 	schedule schedule
 	buffer   []byte
 	err      error
+}
+
+// succession is a network and when its time began, since the device's start.
+type succession struct {
+	carrier Carrier
+	since   time.Duration
+	taken   chan struct{} // closed when the loop has it
 }
 
 // How late a processor wakes after a long and after a short sleep: seen on
@@ -64,8 +74,10 @@ func OpenTUN(name string, network *Network) (*TUN, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("netsim: eventfd: %w", err), unix.Close(device))
 	}
-	t := &TUN{carrier: network, start: time.Now(), device: device, wake: wake, buffer: make([]byte, 1<<16)}
-	t.idle.Add(1)
+	t := &TUN{
+		start: time.Now(), device: device, wake: wake, done: make(chan struct{}),
+		network: succession{carrier: network}, buffer: make([]byte, 1<<16),
+	}
 	go t.run()
 	return t, nil
 }
@@ -73,20 +85,45 @@ func OpenTUN(name string, network *Network) (*TUN, error) {
 // Start is what the network's times count from.
 func (t *TUN) Start() time.Time { return t.start }
 
+// Replace puts another network behind the device, whose time begins now.
+// Answers of the one before that are still on their way are dropped. Addresses
+// and routes of the device stay as they are, so both networks should use the
+// address plan. Only one goroutine may call Replace, and not after Close.
+func (t *TUN) Replace(network *Network) error {
+	next := &succession{carrier: network, since: time.Since(t.start), taken: make(chan struct{})}
+	t.next.Store(next)
+	if err := t.rouse(); err != nil {
+		return fmt.Errorf("netsim: replace network: %w", err)
+	}
+	select {
+	case <-next.taken:
+		return nil
+	case <-t.done:
+		return fmt.Errorf("netsim: replace network: %w", t.err)
+	}
+}
+
+// rouse wakes the loop.
+func (t *TUN) rouse() error {
+	// Eight bytes of 1 are not 0 in either byte order.
+	_, err := unix.Write(t.wake, []byte{1, 1, 1, 1, 1, 1, 1, 1})
+	return err
+}
+
 // Close removes the device. Answers still on their way are dropped. The error
 // is what ended the network before, if anything did.
 func (t *TUN) Close() error {
 	t.closing.Do(func() {
-		// Eight bytes of 1 are not 0 in either byte order.
-		_, err := unix.Write(t.wake, []byte{1, 1, 1, 1, 1, 1, 1, 1})
-		t.idle.Wait()
+		t.ended.Store(true)
+		err := t.rouse()
+		<-t.done
 		t.err = errors.Join(t.err, err, unix.Close(t.device), unix.Close(t.wake))
 	})
 	return t.err
 }
 
 func (t *TUN) run() {
-	defer t.idle.Done()
+	defer close(t.done)
 	// Never unlocked: the thread and its timer slack end with the goroutine.
 	runtime.LockOSThread()
 	becomePrompt()
@@ -155,7 +192,20 @@ func (t *TUN) wait() (ended bool, err error) {
 			return true, fmt.Errorf("netsim: read: %w", err)
 		}
 	}
-	return err == nil && fds[1].Revents != 0, nil
+	if err == nil && fds[1].Revents != 0 {
+		_, _ = unix.Read(t.wake, t.buffer[:8]) // it only counts
+		t.takeOver()
+	}
+	return t.ended.Load(), nil
+}
+
+// takeOver puts the next network into place, if there is one.
+func (t *TUN) takeOver() {
+	if next := t.next.Swap(nil); next != nil {
+		t.network = *next
+		t.schedule = schedule{}
+		close(next.taken)
+	}
 }
 
 // readOne takes a packet from the device; false when there is none.
@@ -168,7 +218,7 @@ func (t *TUN) readOne() (bool, error) {
 		return false, fmt.Errorf("netsim: read: %w", err)
 	}
 	at := time.Since(t.start)
-	for _, d := range t.carrier.Receive(at, t.buffer[:n]) {
+	for _, d := range t.network.carrier.Receive(at-t.network.since, t.buffer[:n]) {
 		t.schedule.add(at+d.After, d.Bytes)
 	}
 	return true, nil

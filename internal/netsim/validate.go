@@ -84,6 +84,9 @@ func (s *Scenario) problems() []problem {
 		last = s.Changes[i].At
 		validateRoute(at, s.Changes[i].Hops)
 	}
+	for i := range s.Guessers {
+		s.Guessers[i].validate(root.item("guessers", i))
+	}
 	for i := range s.Expect {
 		s.Expect[i].validate(root.item("expect", i))
 	}
@@ -166,6 +169,7 @@ func (n *Node) validate(p *place) {
 	p.must(n.Jitter >= 0, "jitter %v is negative", n.Jitter)
 	n.Loss.validate(p, "loss")
 	n.ReplyLoss.validate(p, "reply_loss")
+	n.ReturnLoss.validate(p, "return_loss")
 	if r := n.RateLimit; r != nil {
 		p.must(r.Rate >= 0, "rate_limit.rate %v is negative", r.Rate)
 		p.must(r.Burst >= 1, "rate_limit.burst %d is below 1", r.Burst)
@@ -177,6 +181,10 @@ func (n *Node) validate(p *place) {
 	}
 	n.Quote.Source.fullIfSet(p.field("quote.source"))
 	n.Quote.Destination.fullIfSet(p.field("quote.destination"))
+	p.must(n.Quote.Options >= 0 && n.Quote.Options <= 40 && n.Quote.Options%8 == 0, "quote.options %d is not a multiple of 8 up to 40", n.Quote.Options)
+	for i := range n.Forge {
+		n.Forge[i].validate(p.item("forge", i))
+	}
 	n.validateExtensions(p)
 	if d := n.Duplicate; d != nil {
 		d.validate(p, "duplicate")
@@ -231,13 +239,17 @@ func (h *Host) validate(p *place) {
 func (e *Expectation) validate(p *place) {
 	p.must(len(e.Methods) > 0, "no methods")
 	p.must(e.Start >= 0, "start %v is negative", e.Start)
+	p.must(e.Error == 0 || len(e.Hops) == 0 && e.Stop == "", "an error leaves no stop and no hops")
 	ttl := 0
 	for i := range e.Hops {
-		at := p.item("hops", i)
-		at.must(e.Hops[i].TTL > ttl, "TTLs must ascend from 1")
-		ttl = e.Hops[i].TTL
-		for j := range e.Hops[i].Nodes {
-			at.item("nodes", j).must(!e.Hops[i].Nodes[j].Address.IsZero(), "no address")
+		h, at := &e.Hops[i], p.item("hops", i)
+		at.must(h.TTL > ttl, "TTLs must ascend from 1")
+		at.must(h.TTL == ttl+1, "TTL %d comes after %d: every one must be there", h.TTL, ttl)
+		at.must(h.Count >= 0 && h.Count <= maxHops, "count %d is not 0 to %d", h.Count, maxHops)
+		ttl = h.TTL + max(1, h.Count) - 1
+		at.must(h.Maybe || i == 0 || !e.Hops[i-1].Maybe, "comes after one that may be absent")
+		for j := range h.Nodes {
+			at.item("nodes", j).must(!h.Nodes[j].Address.IsZero(), "no address")
 		}
 	}
 }

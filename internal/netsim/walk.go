@@ -17,6 +17,7 @@ type walk struct {
 	passed    int           // routers that forwarded it
 	out, home time.Duration // delay up to here, and from here back
 	undo      []undo        // rewritings that answers are spared
+	way       []*station    // come by so far, in order
 }
 
 // undo is what a restoring router puts back.
@@ -52,6 +53,12 @@ func (w *walk) arrive(s *station) bool {
 	if s.loses() {
 		w.network.counts.Lost++
 		return false
+	}
+	w.way = append(w.way, s)
+	for i := range s.node.Forge {
+		if f := &s.node.Forge[i]; concerns(f.Protocols, w.kind()) && (f.empty() || f.holds(s.arrivals)) {
+			w.forge(s, f)
+		}
 	}
 	return true
 }
