@@ -79,7 +79,7 @@ func (t *Transport) open() error {
 	if t.ports, err = holdPorts(&t.options); err != nil {
 		return err
 	}
-	if err = t.startFinders(); err != nil {
+	if err := t.startFinders(); err != nil {
 		return err
 	}
 	for _, q := range t.queues {
