@@ -28,13 +28,13 @@ type Resolver interface {
 }
 
 // Family restricts which addresses of a target are traced.
-type Family uint8
+type Family = prober.Family
 
 // The families.
 const (
-	AnyFamily Family = iota
-	IPv4Only
-	IPv6Only
+	AnyFamily = prober.AnyFamily
+	IPv4Only  = prober.IPv4Only
+	IPv6Only  = prober.IPv6Only
 )
 
 // Local is the colo that this process is.
@@ -43,7 +43,7 @@ type Local struct {
 	CityName string // the place in words
 	Tracer   Tracer
 	Resolver Resolver // nil: net.DefaultResolver
-	Family   Family
+	Family   Family   // of all traces; Spec.Family narrows it further
 }
 
 // Name returns ColoName.
@@ -53,9 +53,14 @@ func (l *Local) Name() string { return l.ColoName }
 func (l *Local) City() string { return l.CityName }
 
 // Trace resolves target and traces its first address, in the order of the
-// resolver, that the family allows. Every error is a *Failure.
+// resolver, that its own family and that of spec allow. Every error is a
+// *Failure.
 func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
-	addr, err := l.resolve(ctx, target)
+	if l.Family != AnyFamily && spec.Family != AnyFamily && l.Family != spec.Family {
+		return nil, &Failure{Code: Unresolved, Reason: "this colo traces " + l.Family.String() + " only"}
+	}
+	family := max(l.Family, spec.Family) // the one that restricts, if any does
+	addr, err := l.resolve(ctx, target, family)
 	if err != nil {
 		return nil, err
 	}
@@ -73,16 +78,17 @@ func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*pr
 	return nil, &Failure{Code: Unsent, Reason: "could not send: " + strings.TrimPrefix(err.Error(), "prober: "), Err: err}
 }
 
-// resolve returns the address of target, never an IPv4-mapped one.
-func (l *Local) resolve(ctx context.Context, target string) (netip.Addr, error) {
+// resolve returns the address of target that is of family, never an
+// IPv4-mapped one.
+func (l *Local) resolve(ctx context.Context, target string, family Family) (netip.Addr, error) {
 	if err := CheckTarget(target); err != nil {
 		return netip.Addr{}, &Failure{Code: Unresolved, Reason: "the target " + err.Error()}
 	}
 	if addr, err := netip.ParseAddr(target); err == nil {
-		if addr = addr.Unmap(); l.allows(addr) {
+		if addr = addr.Unmap(); family.Allows(addr) {
 			return addr, nil
 		}
-		return netip.Addr{}, &Failure{Code: Unresolved, Reason: "not " + l.Family.words()}
+		return netip.Addr{}, &Failure{Code: Unresolved, Reason: "not " + inWords(family)}
 	}
 	resolver := l.Resolver
 	if resolver == nil {
@@ -90,17 +96,17 @@ func (l *Local) resolve(ctx context.Context, target string) (netip.Addr, error) 
 	}
 	lookup, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
-	network := [...]string{AnyFamily: "ip", IPv4Only: "ip4", IPv6Only: "ip6"}[l.Family]
+	network := [...]string{AnyFamily: "ip", IPv4Only: "ip4", IPv6Only: "ip6"}[family]
 	addrs, err := resolver.LookupNetIP(lookup, network, target)
 	if err != nil {
 		return netip.Addr{}, lookupFailure(ctx, err)
 	}
 	for _, addr := range addrs {
-		if addr = addr.Unmap(); l.allows(addr) {
+		if addr = addr.Unmap(); family.Allows(addr) {
 			return addr, nil
 		}
 	}
-	return netip.Addr{}, &Failure{Code: Unresolved, Reason: "no such host with " + l.Family.words()}
+	return netip.Addr{}, &Failure{Code: Unresolved, Reason: "no such host with " + inWords(family)}
 }
 
 // lookupFailure says why a name has no address. ctx is the trace's, not the
@@ -120,11 +126,7 @@ func lookupFailure(ctx context.Context, err error) *Failure {
 	return f
 }
 
-func (l *Local) allows(addr netip.Addr) bool {
-	return l.Family == AnyFamily || (l.Family == IPv4Only) == addr.Is4()
-}
-
-func (f Family) words() string {
+func inWords(f Family) string {
 	return [...]string{AnyFamily: "an address", IPv4Only: "an IPv4 address", IPv6Only: "an IPv6 address"}[f]
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -71,8 +72,10 @@ func TestLocalResolves(t *testing.T) {
 		{"ff02::1", AnyFamily, "ff02::1 is not the address of a host", Forbidden},
 		{"255.255.255.255", AnyFamily, "255.255.255.255 is not the address of a host", Forbidden},
 	}
-	for _, tt := range tests {
-		t.Run(tt.target+"/"+networks[tt.family], func(t *testing.T) {
+	for i := range 2 * len(tests) {
+		// The family is the colo's own or the one asked for: it is the same.
+		tt, asked := tests[i/2], i%2 == 1
+		t.Run(fmt.Sprintf("%s/%s/asked=%t", tt.target, networks[tt.family], asked), func(t *testing.T) {
 			resolver := fakeResolver(func(_ context.Context, network, host string) ([]netip.Addr, error) {
 				if network != networks[tt.family] {
 					t.Errorf("asked the resolver for network %q", network)
@@ -87,8 +90,14 @@ func TestLocalResolves(t *testing.T) {
 				}
 				return zone[host], nil
 			})
-			local := &Local{ColoName: "den01", Tracer: fakeTracer(echoSpec), Resolver: resolver, Family: tt.family}
-			result, err := local.Trace(t.Context(), tt.target, prober.Spec{Method: prober.UDP, MaxTTL: 7})
+			local := &Local{ColoName: "den01", Tracer: fakeTracer(echoSpec), Resolver: resolver}
+			spec := prober.Spec{Method: prober.UDP, MaxTTL: 7}
+			if asked {
+				spec.Family = tt.family
+			} else {
+				local.Family = tt.family
+			}
+			result, err := local.Trace(t.Context(), tt.target, spec)
 			if tt.code != 0 {
 				f, ok := errors.AsType[*Failure](err)
 				if !ok || f.Code != tt.code || f.Reason != tt.want {
@@ -103,6 +112,17 @@ func TestLocalResolves(t *testing.T) {
 				t.Errorf("traced %+v, want %s", s, tt.want)
 			}
 		})
+	}
+}
+
+func TestLocalOfAnotherFamily(t *testing.T) {
+	local := &Local{ColoName: "den01", Tracer: fakeTracer(echoSpec), Family: IPv4Only}
+	_, err := local.Trace(t.Context(), "both.example", prober.Spec{Family: IPv6Only})
+	if f, ok := errors.AsType[*Failure](err); !ok || f.Code != Unresolved || f.Reason != "this colo traces ipv4 only" {
+		t.Errorf("error %#v", err)
+	}
+	if _, err := local.Trace(t.Context(), "192.0.2.7", prober.Spec{Family: IPv4Only}); err != nil {
+		t.Error(err)
 	}
 }
 

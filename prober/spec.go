@@ -69,6 +69,9 @@ type Spec struct {
 	// Wait is how long the answer to one probe is waited for, counted from
 	// its sending: above 0 to 5 s, default 1 s.
 	Wait time.Duration
+	// Family is what Target must be of. It is for whoever finds the Target by
+	// a name; default AnyFamily.
+	Family Family
 	// Progress, when set, is called from the goroutine that called Trace with
 	// the result so far, whenever something changed, at most every 50 ms. It
 	// must not keep the Result.
@@ -107,6 +110,10 @@ func (s Spec) complete() (Spec, error) {
 		return s, errors.New("prober: target is not an address")
 	case s.Target.Zone() != "":
 		return s, fmt.Errorf("prober: target %v: addresses with a zone are not supported", s.Target)
+	case s.Family > IPv6Only:
+		return s, fmt.Errorf("prober: %v is no family", s.Family)
+	case !s.Family.Allows(s.Target):
+		return s, fmt.Errorf("prober: target %v is not of family %v", s.Target, s.Family)
 	case s.Method > GREICMP:
 		return s, fmt.Errorf("prober: %v is no method", s.Method)
 	case s.MaxTTL < 1 || s.MaxTTL > MaxTTLLimit:
