@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"probe-agent/prober"
@@ -44,6 +45,8 @@ type Local struct {
 	Tracer   Tracer
 	Resolver Resolver // nil: net.DefaultResolver
 	Family   Family   // of all traces; Spec.Family narrows it further
+
+	redact atomic.Int32 // hops; see RedactHops
 }
 
 // Name returns ColoName.
@@ -68,10 +71,11 @@ func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*pr
 		return nil, &Failure{Code: Forbidden, Reason: addr.String() + " is not the address of a host"}
 	}
 	spec.Target = addr
-	result, err := l.Tracer.Trace(ctx, spec)
+	hops := int(l.redact.Load())
+	result, err := l.Tracer.Trace(ctx, discreet(spec, hops))
 	switch {
 	case err == nil:
-		return result, nil
+		return prober.Redact(result, hops), nil
 	case ctx.Err() != nil:
 		return nil, &Failure{Code: TimedOut, Reason: "did not answer in time", Err: err}
 	}

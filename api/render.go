@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -12,6 +13,10 @@ import (
 
 // noResponse is the name of the node that stands for a silent hop.
 const noResponse = "NO RESPONSE"
+
+// redacted is the name of the node that stands for those of a hop whose
+// addresses the colo does not tell; see Local.RedactHops.
+const redacted = "REDACTED"
 
 // render puts the traces, by target, then colo, into the form of the contract.
 func render(targets []string, colos []Colo, traces [][]coloTrace, notes map[netip.Addr]Annotation) *Response {
@@ -74,9 +79,7 @@ func renderHop(hop prober.HopSummary, notes map[netip.Addr]Annotation) Hop {
 	h := Hop{TTL: int(hop.TTL), Sent: hop.Sent, Lost: hop.Lost, Nodes: make([]Node, 0, max(1, len(hop.Nodes)))}
 	for _, n := range hop.Nodes {
 		node := Node{
-			ASN:         asn(notes[n.Addr]),
-			IP:          n.Addr.String(),
-			Name:        notes[n.Addr].Name,
+			Name:        redacted,
 			PacketCount: n.RTT.Count(),
 			MeanRTT:     milliseconds(n.RTT.Mean()),
 			StdDevRTT:   milliseconds(n.RTT.StdDev()),
@@ -84,8 +87,9 @@ func renderHop(hop prober.HopSummary, notes map[netip.Addr]Annotation) Hop {
 			MaxRTT:      milliseconds(float64(n.RTT.Max())),
 			Labels:      n.Labels,
 		}
-		if node.Name == "" {
-			node.Name = node.IP
+		if n.Addr.IsValid() {
+			note := notes[n.Addr]
+			node.ASN, node.IP, node.Name = asn(note), n.Addr.String(), cmp.Or(note.Name, n.Addr.String())
 		}
 		h.Nodes = append(h.Nodes, node)
 	}

@@ -101,7 +101,7 @@ func (s *Service) Run(ctx context.Context, req Request) (*Response, error) {
 		return nil, err
 	}
 	if s.annotator != nil {
-		spec.Heard = s.annotator.Prefetch
+		spec.Heard = func(from netip.Addr, _ uint8) { s.annotator.Prefetch(from) }
 	}
 	traces := traceAll(ctx, req.Targets, colos, spec)
 	if err := ctx.Err(); err != nil {
@@ -174,7 +174,7 @@ func (s *Service) annotate(ctx context.Context, traces [][]coloTrace) map[netip.
 	var addrs []netip.Addr
 	seen := make(map[netip.Addr]bool)
 	see := func(addr netip.Addr) {
-		if !seen[addr] {
+		if addr.IsValid() && !seen[addr] {
 			seen[addr] = true
 			addrs = append(addrs, addr)
 		}

@@ -17,7 +17,7 @@ func (t *trace) onUnplaced(flow int, a answer) fate {
 		return duplicate
 	}
 	if f.inferred == 0 && t.spec.Heard != nil {
-		t.spec.Heard(a.from)
+		t.spec.Heard(a.from, 0)
 	}
 	a.inferred, a.flow = true, uint8(flow)
 	t.answers = append(t.answers, a)

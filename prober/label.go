@@ -7,11 +7,11 @@ import (
 	"probe-agent/packet"
 )
 
-// appendLabels appends the annotations of an answer in the wording of
-// traceroute(8): why the path ends here, then the MPLS stack, top first.
+// appendLabels appends the annotations of an answer to an IPv4 or IPv6 probe in
+// the wording of traceroute(8): why the path ends here, then the MPLS stack, top first.
 // Labels that are there already are not repeated.
-func appendLabels(labels []string, a *Answer) []string {
-	if l := unreachableLabel(a); l != "" {
+func appendLabels(labels []string, a *Answer, ipv6 bool) []string {
+	if l := unreachableLabel(a, ipv6); l != "" {
 		labels = appendNew(labels, l)
 	}
 	if a.Extensions != nil {
@@ -41,7 +41,7 @@ func mplsLabel(m packet.MPLS) string {
 
 // unreachableLabel returns the annotation of an answer that ends the path
 // before the target, "" for any other.
-func unreachableLabel(a *Answer) string {
+func unreachableLabel(a *Answer, ipv6 bool) string {
 	if a.Arrival {
 		return ""
 	}
@@ -49,9 +49,9 @@ func unreachableLabel(a *Answer) string {
 	case packet.PacketTooBig:
 		return "!F-" + strconv.Itoa(int(a.MTU))
 	case packet.ParameterProblem:
-		return problemLabel(a)
+		return problemLabel(a.Code, ipv6)
 	case packet.Unreachable:
-		if a.From.Is6() {
+		if ipv6 {
 			return label6(a.Code)
 		}
 		if a.Code == codeFragmentation4 {
@@ -91,15 +91,15 @@ func otherCode(code uint8) string { return "!<" + strconv.Itoa(int(code)) + ">" 
 
 // problemLabel names a parameter problem by type and code, but for IPv6's way
 // of saying protocol unreachable.
-func problemLabel(a *Answer) string {
+func problemLabel(code uint8, ipv6 bool) string {
 	kind := "12"
-	if a.From.Is6() {
-		if a.Code == codeNextHeader6 {
+	if ipv6 {
+		if code == codeNextHeader6 {
 			return "!P"
 		}
 		kind = "4"
 	}
-	return "!<" + kind + "-" + strconv.Itoa(int(a.Code)) + ">"
+	return "!<" + kind + "-" + strconv.Itoa(int(code)) + ">"
 }
 
 // label6 names the codes of ICMPv6 destination unreachable (RFC 4443 3.1).

@@ -10,8 +10,8 @@ import (
 // Result is all that a trace learned: every probe, answered or not. The JSON
 // of any API is a rendering of it.
 type Result struct {
-	Spec     Spec // with every default filled in
-	Source   netip.Addr
+	Spec     Spec       // with every default filled in
+	Source   netip.Addr // that probes left from; the zero Addr when hidden by Redact
 	Started  time.Time
 	Duration time.Duration
 	// Probes holds what was sent, by TTL, then flow; for GREICMP the
@@ -56,7 +56,7 @@ type Probe struct {
 
 // Answer is the first valid reply to a probe.
 type Answer struct {
-	From      netip.Addr
+	From      netip.Addr    // the zero Addr when hidden by Redact
 	RTT       time.Duration // never negative
 	Clock     Clock
 	Kind      packet.Kind

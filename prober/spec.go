@@ -78,9 +78,10 @@ type Spec struct {
 	Progress func(*Result)
 	// Heard, when set, is called with the address of each answer at a TTL
 	// that no earlier answer at that TTL came from, as soon as it comes: names
-	// can be looked up while the trace runs. The engine waits for it: it must
-	// return at once and call nothing of the engine.
-	Heard func(netip.Addr)
+	// can be looked up while the trace runs. The TTL is 0 when it is still to
+	// be inferred, as for UDP answers. The engine waits for it: it must return
+	// at once and call nothing of the engine.
+	Heard func(from netip.Addr, ttl uint8)
 }
 
 // complete returns the Spec with defaults filled in, or an error that names

@@ -25,8 +25,8 @@ type HopSummary struct {
 // NodeSummary is one responder at one TTL. In a GREICMP trace an address that
 // answered both halves is two nodes.
 type NodeSummary struct {
-	Addr   netip.Addr
-	Labels []string // annotations in the style of traceroute(8); nil when there is nothing to say
+	Addr   netip.Addr // the zero Addr stands for all that Redact has hidden
+	Labels []string   // annotations in the style of traceroute(8); nil when there is nothing to say
 	RTT    stats.RTT
 }
 
@@ -45,7 +45,7 @@ func Summarise(r *Result) Summary {
 			hop.Lost++
 			continue
 		}
-		hop.node(p, both).add(p.Answer)
+		hop.node(p, both).add(p.Answer, r.Spec.Target.Is6())
 		if p.Answer.Arrival {
 			s.Target.Add(p.Answer.RTT)
 		}
@@ -83,7 +83,7 @@ func (h *HopSummary) node(p *Probe, both bool) *NodeSummary {
 	return &h.Nodes[len(h.Nodes)-1]
 }
 
-func (n *NodeSummary) add(a *Answer) {
+func (n *NodeSummary) add(a *Answer, ipv6 bool) {
 	n.RTT.Add(a.RTT)
-	n.Labels = appendLabels(n.Labels, a)
+	n.Labels = appendLabels(n.Labels, a, ipv6)
 }

@@ -188,7 +188,7 @@ func (t *trace) tell(ttl int, from netip.Addr) {
 			return
 		}
 	}
-	t.spec.Heard(from)
+	t.spec.Heard(from, uint8(ttl))
 }
 
 // settle draws the conclusions for the flow and the frontier.

@@ -133,7 +133,7 @@ func (c *traceCommand) printTables(ctx context.Context, t terminal, colo api.Col
 	if err != nil {
 		return exitError, err
 	}
-	spec.Heard = names.Prefetch
+	spec.Heard = func(from netip.Addr, _ uint8) { names.Prefetch(from) }
 	view := newView(t.out, len(c.Targets))
 	codes := make([]int, len(c.Targets))
 	var running sync.WaitGroup
