@@ -47,9 +47,9 @@ func (c *checkCommand) Run(t terminal) error {
 
 func (c *checkCommand) findings() []preflight.Finding {
 	root := os.DirFS("/")
-	findings := []preflight.Finding{preflight.Capability(root)}
-
 	transport, err := openTransport(c.socketFlags)
+	// After the sockets, since opening them puts the capability in effect.
+	findings := []preflight.Finding{preflight.Capability(root)}
 	source := preflight.KernelSource
 	if err == nil {
 		defer transport.Close()

@@ -7,9 +7,10 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker when a release is built:
-// -ldflags "-X main.version=1.2.3".
-var version string
+// Set by the linker when a release is built, where the work tree's own history
+// is not at hand: -ldflags "-X main.version=1.2.3 -X main.commit=… -X main.date=…".
+// date is the commit's, in the form of RFC 3339.
+var version, commit, date string
 
 type versionCommand struct {
 	JSON bool `name:"json" help:"Print JSON."`
@@ -66,6 +67,9 @@ func buildOf(info *debug.BuildInfo) build {
 		case "vcs.modified":
 			b.Modified = s.Value == "true"
 		}
+	}
+	if commit != "" {
+		b.Commit, b.Time, b.Modified = commit, date, false
 	}
 	return b
 }

@@ -5,6 +5,7 @@ import (
 
 	"probe-agent/api"
 	"probe-agent/internal/rawsock"
+	"probe-agent/internal/sandbox"
 	"probe-agent/prober"
 )
 
@@ -20,6 +21,9 @@ type engine interface {
 func openTransport(f socketFlags) (*rawsock.Transport, error) {
 	v4, v6, err := f.sources()
 	if err != nil {
+		return nil, err
+	}
+	if err := sandbox.RaiseNetRaw(); err != nil {
 		return nil, err
 	}
 	return rawsock.Open(rawsock.Options{Source4: v4, Source6: v6, Interface: f.Interface})
