@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"probe-agent/prober"
@@ -18,42 +19,37 @@ const noResponse = "NO RESPONSE"
 // addresses the colo does not tell; see Local.RedactHops.
 const redacted = "REDACTED"
 
-// render puts the traces, by target, then colo, into the form of the contract.
-func render(targets []string, colos []Colo, traces [][]coloTrace, notes map[netip.Addr]Annotation) *Response {
-	r := &Response{
-		Result:   make([]TargetResult, len(targets)),
-		Success:  true,
-		Errors:   []Message{},
-		Messages: []Message{},
-	}
-	for i, target := range targets {
-		r.Result[i] = TargetResult{Target: target, Colos: make([]ColoResult, len(colos))}
-		for j, colo := range colos {
-			t := traces[i][j]
-			r.Result[i].Colos[j] = renderColo(target, colo, t, notes)
+// render puts the run into the form of the contract.
+func render(r *run, notes map[netip.Addr]Annotation) *Response {
+	answer := &Response{Result: []TargetResult{}, Success: true, Errors: []Message{}, Messages: []Message{}}
+	for ofTarget := range slices.Chunk(r.traces, r.colos) {
+		result := TargetResult{Target: ofTarget[0].target, Colos: make([]ColoResult, len(ofTarget))}
+		for i, t := range ofTarget {
+			result.Colos[i] = renderColo(t, notes)
 			if t.failure != nil {
-				r.Messages = append(r.Messages, Message{
+				answer.Messages = append(answer.Messages, Message{
 					Code:    codeFailureBase + int(t.failure.Code),
-					Message: fmt.Sprintf("%s → %s: %s", colo.Name(), target, t.failure.Reason),
+					Message: fmt.Sprintf("%s → %s: %s", t.colo.Name(), t.target, t.failure.Reason),
 				})
 			}
 		}
+		answer.Result = append(answer.Result, result)
 	}
-	return r
+	return answer
 }
 
-func renderColo(target string, colo Colo, t coloTrace, notes map[netip.Addr]Annotation) ColoResult {
+func renderColo(t coloTrace, notes map[netip.Addr]Annotation) ColoResult {
 	c := ColoResult{
-		Colo:    ColoInfo{Name: colo.Name(), City: colo.City()},
+		Colo:    ColoInfo{Name: t.colo.Name(), City: t.colo.City()},
 		TimeMS:  t.took.Milliseconds(),
-		Summary: TargetSummary{Name: target},
+		Summary: TargetSummary{Name: t.target},
 		Hops:    make([]Hop, len(t.summary.Hops)),
 	}
 	if t.failure != nil {
 		c.Error = fmt.Sprintf("Could not gather traceroute data: Code %d", t.failure.Code)
 		return c
 	}
-	c.Summary = renderSummary(target, t.result.Spec.Target, t.summary.Target, notes)
+	c.Summary = renderSummary(t.target, t.result.Spec.Target, t.summary.Target, notes)
 	for i, hop := range t.summary.Hops {
 		c.Hops[i] = renderHop(hop, notes)
 	}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"probe-agent/lookup"
@@ -95,104 +93,9 @@ func (s *Service) check(req Request, wrong *faults) (prober.Spec, []Colo) {
 // first; probing has stopped when Run returns. A panic of a Colo or of a
 // Progress function comes out of Run, once all other traces have ended.
 func (s *Service) Run(ctx context.Context, req Request) (*Response, error) {
-	var wrong faults
-	spec, colos := s.check(req, &wrong)
-	if err := wrong.err(); err != nil {
+	r, err := s.run(ctx, req, nil)
+	if err != nil {
 		return nil, err
 	}
-	if s.annotator != nil {
-		spec.Heard = func(from netip.Addr, _ uint8) { s.annotator.Prefetch(from) }
-	}
-	traces := traceAll(ctx, req.Targets, colos, spec)
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("api: request abandoned: %w", err)
-	}
-	return render(req.Targets, colos, traces, s.annotate(ctx, traces)), nil
-}
-
-// coloTrace is what came of tracing one target from one colo.
-type coloTrace struct {
-	result  *prober.Result // nil on failure
-	summary prober.Summary
-	failure *Failure // nil on success
-	took    time.Duration
-}
-
-// coloPanic carries a panic from the goroutine that it happened in to Run's.
-type coloPanic struct {
-	value any
-	stack []byte
-}
-
-func (p *coloPanic) String() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
-
-// traceAll returns the traces by target, then colo.
-func traceAll(ctx context.Context, targets []string, colos []Colo, spec prober.Spec) [][]coloTrace {
-	ctx, cancel := context.WithTimeout(ctx, Deadline)
-	defer cancel()
-	var (
-		running  sync.WaitGroup
-		once     sync.Once
-		panicked *coloPanic
-		traces   = make([][]coloTrace, len(targets))
-	)
-	for i, target := range targets {
-		traces[i] = make([]coloTrace, len(colos))
-		for j, colo := range colos {
-			running.Go(func() {
-				defer func() {
-					if v := recover(); v != nil {
-						once.Do(func() { panicked = &coloPanic{v, debug.Stack()} })
-						cancel()
-					}
-				}()
-				traces[i][j] = traceOne(ctx, colo, target, spec)
-			})
-		}
-	}
-	running.Wait()
-	if panicked != nil {
-		panic(panicked)
-	}
-	return traces
-}
-
-func traceOne(ctx context.Context, colo Colo, target string, spec prober.Spec) coloTrace {
-	started := time.Now()
-	result, err := colo.Trace(ctx, target, spec)
-	if err != nil {
-		return coloTrace{failure: failureOf(ctx, err), took: time.Since(started)}
-	}
-	return coloTrace{result: result, summary: prober.Summarise(result), took: result.Duration}
-}
-
-// annotate looks up every address that the answer will show, each once.
-func (s *Service) annotate(ctx context.Context, traces [][]coloTrace) map[netip.Addr]Annotation {
-	if s.annotator == nil {
-		return nil
-	}
-	var addrs []netip.Addr
-	seen := make(map[netip.Addr]bool)
-	see := func(addr netip.Addr) {
-		if addr.IsValid() && !seen[addr] {
-			seen[addr] = true
-			addrs = append(addrs, addr)
-		}
-	}
-	for _, byColo := range traces {
-		for _, t := range byColo {
-			if t.result == nil {
-				continue
-			}
-			see(t.result.Spec.Target)
-			for _, hop := range t.summary.Hops {
-				for _, node := range hop.Nodes {
-					see(node.Addr)
-				}
-			}
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, annotateTimeout)
-	defer cancel()
-	return s.annotator.Annotate(ctx, addrs)
+	return render(r, s.annotate(ctx, r.traces...)), nil
 }
