@@ -108,8 +108,11 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// next returns the address after a in each family that it has.
-func (a Address) next() Address {
+// Planned reports whether an address is one of the plan.
+func Planned(addr netip.Addr) bool { return plan(addr.Is6()).Contains(addr) }
+
+// Next returns the address after a in each family that it has.
+func (a Address) Next() Address {
 	return Address{v4: following(a.v4), v6: following(a.v6)}
 }
 

@@ -11,6 +11,10 @@
 //     testing/synctest bubbles, in virtual time;
 //   - on a TUN device ([OpenTUN]), behind real sockets, in real time.
 //
+// A third stage shares no code with a Network: package kernel translates a
+// scenario into namespaces, where routers and target are Linux. It can do less
+// (no delays, no chance, no lies), and what it does nobody here has written.
+//
 // The package shares no wire-format code with the packages that it tests: it
 // reads probes and writes answers by its own, so that it can contradict them.
 // Checksums of everything it sends are right, but of what a scenario wants
@@ -42,10 +46,11 @@
 // them. Each says in its field about why its expectation is right: by the RFCs
 // and the topology, never by what the agent printed. Package prober's tests
 // run every file × expectation × method × family in memory
-// (TestScenarios), and through real sockets on a TUN device all those that ask
-// for nothing virtual (TestScenariosOnTUN, as root); package kernel builds
-// networks of namespaces. What is covered by which method, family and stage is
-// printed, and holes in it fail, by
+// (TestScenarios), through real sockets on a TUN device all those that ask for
+// nothing virtual (TestScenariosOnTUN, as root), and in namespaces all those
+// that the kernel can play (TestScenariosInNamespaces, as root), with the same
+// expectations. What is covered by which method, family and stage, and why a
+// file is not on a stage, is printed, and holes in it fail, by
 //
 //	go test ./prober -run TestScenarioMatrix -v
 //

@@ -100,7 +100,7 @@ func writeEchoReply(packet, message, request []byte, protocol uint8) {
 
 func (w *walk) serveUDP(s *station, ports *UDPPorts, from netip.Addr) {
 	probe := w.segment()
-	switch ports.state(binary.BigEndian.Uint16(probe[2:])) {
+	switch ports.State(binary.BigEndian.Uint16(probe[2:])) {
 	case Closed:
 		w.failPort(s, from)
 		return
@@ -152,7 +152,7 @@ func (w *walk) serveTCP(s *station, ports *TCPPorts, from netip.Addr) {
 		w.network.counts.Refused++
 		return
 	}
-	flags, state := segment[13], ports.state(binary.BigEndian.Uint16(segment[2:]))
+	flags, state := segment[13], ports.State(binary.BigEndian.Uint16(segment[2:]))
 	if flags&flagRST != 0 || state == Filtered {
 		return
 	}

@@ -93,7 +93,7 @@ func (e *Expectation) EachHop() []ExpectedHop {
 			one.Nodes = slices.Clone(h.Nodes)
 			for j := range one.Nodes {
 				for range i {
-					one.Nodes[j].Address = one.Nodes[j].Address.next()
+					one.Nodes[j].Address = one.Nodes[j].Address.Next()
 				}
 			}
 			hops = append(hops, one)

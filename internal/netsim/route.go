@@ -101,7 +101,7 @@ func (c *compiler) router(hop *Hop, copied int) *router {
 	} else {
 		r.name = hop.Addresses[0]
 		for range copied {
-			r.name = r.name.next()
+			r.name = r.name.Next()
 		}
 	}
 	c.addresses = append(append(c.addresses, r.name), hop.Addresses...)

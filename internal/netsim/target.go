@@ -95,7 +95,8 @@ func (p *PortState) UnmarshalText(text []byte) error {
 	return pick(p, text, map[string]PortState{"closed": Closed, "open": Open, "filtered": Filtered, "tarpit": Tarpit})
 }
 
-func (p *TCPPorts) state(port uint16) PortState {
+// State returns the state of a port.
+func (p *TCPPorts) State(port uint16) PortState {
 	switch {
 	case slices.Contains(p.Open, port):
 		return Open
@@ -109,7 +110,8 @@ func (p *TCPPorts) state(port uint16) PortState {
 	return p.Default
 }
 
-func (p *UDPPorts) state(port uint16) PortState {
+// State returns the state of a port.
+func (p *UDPPorts) State(port uint16) PortState {
 	switch {
 	case slices.Contains(p.Open, port):
 		return Open

@@ -26,6 +26,9 @@
 // leaves the checksum of the target kernel's own TCP and UDP packets
 // unfinished, and nothing takes time.
 //
+// [Stage] makes a topology of a scenario of package netsim, or says what of it
+// no kernel does, so that scenarios and their expectations hold here as well.
+//
 // It needs root, or CAP_SYS_ADMIN and CAP_NET_ADMIN, and Linux 5.14 or newer
 // with veth and nftables. Before 6.12 the kernel's limit on the ICMP errors of
 // the whole system stays in force: 1000 per second.

@@ -144,7 +144,7 @@ func (r Router) refusal(self netip.Addr, ipv6 bool) (end Answer, refuses bool) {
 	default:
 		return Answer{}, r.Blackhole || r.Route == Discard
 	}
-	if r.Silent {
+	if r.Silent || r.Reject != nil && r.Reject.Silent {
 		return Answer{}, true
 	}
 	if ipv6 {

@@ -86,6 +86,9 @@ func (l *Lab) backward(place int, ipv6 bool) []*netlink.Route {
 		if i == p.uplink[place] {
 			route.Gw = nil // a neighbour
 		}
+		if p.Routers[place].NoReturn {
+			route = &netlink.Route{Type: unix.RTN_BLACKHOLE, Family: route.Family, Dst: route.Dst}
+		}
 		routes = append(routes, route)
 	}
 	return routes

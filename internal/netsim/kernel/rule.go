@@ -7,9 +7,10 @@ import (
 	"fmt"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"probe-agent/internal/netsim"
 )
 
 // rules gathers the nftables of one family in one namespace.
@@ -47,21 +48,33 @@ func (p *plan) protect(place int) error {
 }
 
 func (s *rules) router(r Router) {
-	if r.Silent || r.DropEvery > 0 {
-		s.muffle(r.DropEvery)
+	if r.Silent {
+		s.muffle(dropped())
+	}
+	if r.DropEvery > 0 {
+		s.muffle(oneOf(r.DropEvery, 0), dropped())
+	}
+	if r.DropEach > 0 {
+		s.muffle(oneOf(r.DropEach, r.DropEach-1), dropped())
+	}
+	if len(r.DropNth) > 0 {
+		s.muffle(numbered())
+		for _, n := range r.DropNth {
+			s.muffle(isNumber(n), dropped())
+		}
+	}
+	if r.Limit != nil {
+		s.muffle(over(*r.Limit), dropped())
 	}
 	if r.Blackhole {
 		s.add(nftables.ChainHookForward, s.toTarget(), dropped())
 	}
 	if r.Reject != nil {
-		hook, code := nftables.ChainHookForward, r.Reject.IPv4
+		hook := nftables.ChainHookForward
 		if r.Reject.Early {
 			hook = nftables.ChainHookPrerouting
 		}
-		if s.ipv6 {
-			code = r.Reject.IPv6
-		}
-		s.add(hook, s.toTarget(), []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: code}})
+		s.reject(hook, r.Reject)
 	}
 	if r.NAT {
 		s.add(nftables.ChainHookPostrouting, s.toTarget(), []expr.Any{&expr.Masq{}})
@@ -73,34 +86,21 @@ func (s *rules) target(t Target) {
 		s.add(nftables.ChainHookInput, dropped())
 		return
 	}
+	if t.NoEcho {
+		s.add(nftables.ChainHookInput, s.echoRequests(), dropped())
+	}
+	if t.NoGRE {
+		s.add(nftables.ChainHookInput, protocol(unix.IPPROTO_GRE), dropped())
+	}
+	if t.Reject != nil {
+		s.reject(nftables.ChainHookInput, t.Reject)
+	}
 	for _, port := range t.TCPFiltered {
 		s.add(nftables.ChainHookInput, toPort(unix.IPPROTO_TCP, port), dropped())
 	}
 	for _, port := range t.UDPFiltered {
 		s.add(nftables.ChainHookInput, toPort(unix.IPPROTO_UDP, port), dropped())
 	}
-}
-
-// muffle drops ICMP errors on their way out: one of every, or all for 0.
-func (s *rules) muffle(every int) {
-	drop := dropped()
-	if every > 0 {
-		counted := []expr.Any{
-			&expr.Numgen{Register: 1, Modulus: uint32(every), Type: unix.NFT_NG_INCREMENTAL},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(0)},
-		}
-		drop = append(counted, drop...)
-	}
-	errors := []expr.Any{load(expr.PayloadBaseTransportHeader, 0, 1)}
-	if s.ipv6 {
-		// RFC 4443 section 2.1: errors have the high bit of the type clear.
-		errors = append(protocol(unix.IPPROTO_ICMPV6), append(errors, &expr.Cmp{Op: expr.CmpOpLt, Register: 1, Data: []byte{128}})...)
-	} else {
-		// 3 unreachable, 11 time exceeded and 12 parameter problem are all
-		// that a router without redirects sends, apart from echo reply, 0.
-		errors = append(protocol(unix.IPPROTO_ICMP), append(errors, &expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{0}})...)
-	}
-	s.add(nftables.ChainHookOutput, errors, drop)
 }
 
 // add appends a rule to the chain at a hook, which it makes when first used.
@@ -167,6 +167,50 @@ func protocol(number uint8) []expr.Any {
 
 func load(base expr.PayloadBase, offset, length uint32) expr.Any {
 	return &expr.Payload{DestRegister: 1, Base: base, Offset: offset, Len: length}
+}
+
+// echoRequests matches echo requests.
+func (s *rules) echoRequests() []expr.Any {
+	number, kind := uint8(unix.IPPROTO_ICMP), byte(8)
+	if s.ipv6 {
+		number, kind = unix.IPPROTO_ICMPV6, 128
+	}
+	return append(protocol(number), load(expr.PayloadBaseTransportHeader, 0, 1),
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{kind}})
+}
+
+// reject refuses what comes by a hook on its way to the target.
+func (s *rules) reject(hook *nftables.ChainHook, r *Reject) {
+	code := r.IPv4
+	if s.ipv6 {
+		code = r.IPv6
+	}
+	verdict := []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: code}}
+	if r.Silent {
+		verdict = dropped()
+	}
+	if len(r.Protocols) == 0 {
+		s.add(hook, s.toTarget(), verdict)
+	}
+	for _, p := range r.Protocols {
+		s.add(hook, protocol(s.number(p)), s.toTarget(), verdict)
+	}
+}
+
+// number is what a protocol is called in the family's header.
+func (s *rules) number(p netsim.Protocol) uint8 {
+	switch p {
+	case netsim.TCP:
+		return unix.IPPROTO_TCP
+	case netsim.UDP:
+		return unix.IPPROTO_UDP
+	case netsim.GRE:
+		return unix.IPPROTO_GRE
+	}
+	if s.ipv6 {
+		return unix.IPPROTO_ICMPV6
+	}
+	return unix.IPPROTO_ICMP
 }
 
 func dropped() []expr.Any {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 )
 
 // setting is a kernel parameter under /proc/sys/net and its value.
@@ -76,6 +77,10 @@ func (p *plan) configure(place int) error {
 		stock = stock || r.StockLimits
 		all = append(all, forwardSettings[:]...)
 		all = append(all, r.Spread.settings()...)
+		if r.ReplyTTL > 0 {
+			ttl := strconv.Itoa(int(r.ReplyTTL))
+			all = append(all, setting{"ipv4/ip_default_ttl", ttl}, setting{"ipv6/conf/default/hop_limit", ttl})
+		}
 	}
 	if place == len(p.Routers) && p.Target.Addresses > maxSingleAddresses {
 		// Or services could not answer from an address that no interface has.

@@ -2,6 +2,8 @@
 
 package kernel
 
+import "probe-agent/internal/netsim"
+
 // Topology says what to build: a host, routers, a target. Its zero value is a
 // host wired to a target.
 type Topology struct {
@@ -29,12 +31,25 @@ type Router struct {
 	// DropEvery drops one of so many ICMP errors: 2 or more; 0 drops none.
 	// The first error of each family is dropped.
 	DropEvery int
+	// DropEach drops each ICMP error whose number is a multiple of it: 2 or
+	// more; 0 drops none. Errors count from 1 in each family.
+	DropEach int
+	// DropNth drops these of the router's ICMP errors, which count from 1 in
+	// each family.
+	DropNth []int
+	// Limit is a token bucket for ICMP errors, one for each family.
+	Limit *Limit
 	// StockLimits keeps the kernel's default ICMP rate limits in this router.
 	StockLimits bool
 
 	// Blackhole drops what should go on toward the target. Probes that expire
 	// here are still answered.
 	Blackhole bool
+	// NoReturn is a router without a way back to the host: what it would
+	// answer or forward to there is lost. Lab.Hops disregards it.
+	NoReturn bool
+	// ReplyTTL is what the router's errors start with; 0 is the kernel's 64.
+	ReplyTTL uint8
 	// Reject answers with an unreachable error instead of forwarding. At most
 	// one of Blackhole, Reject and Route can be asked for.
 	Reject *Reject
@@ -57,6 +72,15 @@ type Reject struct {
 	// the router's own TTL. Otherwise the router answers that TTL with time
 	// exceeded and higher ones with the error.
 	Early bool
+	// Silent drops without an answer.
+	Silent bool
+	// Protocols restricts it to these; none means all. Lab.Hops disregards it.
+	Protocols []netsim.Protocol
+}
+
+// Limit lets Burst errors through at once and PerSecond more, for 0 one a day.
+type Limit struct {
+	PerSecond, Burst int
 }
 
 // RouteKind is what a router's route toward the target does.
@@ -99,6 +123,11 @@ type Target struct {
 	UDPFiltered []uint16 // dropped
 	// Silent drops everything that comes in.
 	Silent bool
+	// NoEcho ignores echo requests, NoGRE drops GRE without a word.
+	NoEcho, NoGRE bool
+	// Reject answers what comes in with an unreachable error, whatever it is.
+	// What the fields from NoEcho on do is nothing that Lab.Hops knows of.
+	Reject *Reject
 }
 
 // Chain returns host, n routers in a row, target.
