@@ -21,6 +21,7 @@ type commandLine struct {
 	Trace   traceCommand   `cmd:"" help:"Trace targets and print what was found."`
 	Check   checkCommand   `cmd:"" help:"Say whether this host has what the agent needs, and what to do if not."`
 	Health  healthCommand  `cmd:"" help:"Ask the running agent whether it is healthy."`
+	Token   tokenCommand   `cmd:"" help:"Make credentials for clients."`
 	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
 }
 

@@ -15,9 +15,10 @@ func places() []place {
 	return []place{
 		{
 			dir: "cmd/probe-agent",
-			own: []string{"api", "fleet", "lookup", "prober", "stats", "internal/config", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
+			own: []string{"access", "api", "fleet", "lookup", "prober", "stats", "internal/config", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
 		},
-		{dir: "api", own: []string{"prober", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
+		{dir: "access"},
+		{dir: "api", own: []string{"access", "prober", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
 		{dir: "fleet", own: []string{"api", "prober"}, tests: []string{"internal/netsim/..."}},
 		{dir: "lookup"},
 		{dir: "prober", own: []string{"packet", "stats"}, tests: []string{"internal/netsim/...", "internal/rawsock"}},
@@ -61,6 +62,11 @@ func bans() []ban {
 			in:      []string{"packet"},
 			imports: []string{"net", "net/http", "time", "context", "sync/...", "log/...", "os/...", "syscall", "golang.org/x/sys/...", "golang.org/x/net/..."},
 			why:     "wire formats only: no socket, clock, goroutine or log",
+		},
+		{
+			in:      []string{"access"},
+			imports: []string{"net/...", "os/...", "log/..."},
+			why:     "who may ask is decided without HTTP, files and logs, so that no secret can get there",
 		},
 		{
 			in:      []string{"stats"},
