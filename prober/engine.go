@@ -20,12 +20,20 @@ const (
 	// DefaultNearHopRate keeps one host from using up what its first routers
 	// answer to everybody.
 	DefaultNearHopRate = 500
+	// DefaultPrefixRate is a tenth of what the host sends at most: no network
+	// gets more, whoever asks. Ten traces of 30 hops each to one network, or as
+	// many UDP traces as one target takes, are not held up by it.
+	DefaultPrefixRate = 1000
 )
 
 // Options of an Engine. A rate of 0 is no limit.
 type Options struct {
 	Rate        float64 // probes per second, all traces together
 	NearHopRate float64 // probes per second to each of the first three TTLs, by egress
+	// PrefixRate is the most probes to one destination prefix, a /24 of IPv4 or
+	// a /48 of IPv6, that leave within any second, all traces together: whole
+	// probes, at least one.
+	PrefixRate float64
 }
 
 // ErrClosed is returned by Trace when the engine is closed.
@@ -56,6 +64,7 @@ type Engine struct {
 	schedule schedule
 	rate     pacer
 	near     *nearGate
+	prefixes *prefixGate
 	running  map[*trace]struct{}
 	totals   totals
 	sleeping instant // when the sender wakes by itself
@@ -80,6 +89,7 @@ func New(transport Transport, o Options) (*Engine, error) {
 		identity:  newIdentity(ports),
 		rate:      newPacer(o.Rate, 1),
 		near:      newNearGate(o.NearHopRate),
+		prefixes:  newPrefixGate(o.PrefixRate),
 		running:   make(map[*trace]struct{}),
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
@@ -247,6 +257,7 @@ func (e *Engine) start(traces []*trace) time.Time {
 			continue
 		}
 		e.running[t] = struct{}{}
+		t.pace = e.prefixes.join(t.target, now.mono)
 		e.schedule.push(t)
 	}
 	e.rouse(now.mono)
@@ -321,6 +332,7 @@ func (e *Engine) finish(t *trace) {
 	}
 	t.finished = true
 	e.schedule.forget(t)
+	e.prefixes.leave(t)
 	delete(e.running, t)
 	close(t.done)
 }

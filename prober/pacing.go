@@ -55,6 +55,7 @@ type nearGate struct {
 	rate     float64
 	crowd    int // traces under way, of which many may wait at once
 	egresses map[netip.Addr]*[nearHops]pacer
+	waits    uint64
 }
 
 // nearBurst is what a stock Linux router answers before its limit of one per
@@ -94,6 +95,7 @@ func (g *nearGate) opens(ttl int, source netip.Addr) instant {
 // by chance within the time in which about half of the crowd is let through.
 // If all that wait woke whenever one may go, they would do little else.
 func (g *nearGate) again(ttl int, source netip.Addr, at instant, chance uint32) instant {
+	g.waits++
 	places := uint64(g.crowd/2 + 1)
 	return at.add(g.at(ttl, source).interval * time.Duration(uint64(chance>>8)%places))
 }

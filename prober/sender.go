@@ -139,8 +139,13 @@ func (e *Engine) fill(box *outbox) time.Duration {
 		if s.action == send {
 			if at := e.rate.opens(); at > now.mono {
 				e.schedule.push(t)
+				e.totals.Held++
 				wake = at
 				break
+			}
+			if at := e.prefixes.opens(t, now.mono); at > now.mono {
+				e.schedule.sleep(t, at)
+				continue
 			}
 			e.add(box, t, s, now.mono)
 			e.schedule.push(t)
@@ -161,6 +166,7 @@ func (e *Engine) fill(box *outbox) time.Duration {
 func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
 	e.rate.take(now)
 	e.near.take(s.ttl, t.source, now)
+	e.prefixes.take(t, now)
 	mark := t.reserve(s.flow, s.ttl, now, e.clock.epoch, e.identity)
 	f := &t.flows[s.flow]
 	n := f.template.Build(box.buffers[box.count][:], mark)

@@ -15,9 +15,10 @@ const (
 
 // totals are the engine's counters.
 type totals struct {
-	Busy, Refused, ReceiveErrors uint64
-	Replies                      [fates]uint64
-	Clocks                       [clocks]uint64
+	Busy, Refused, ReceiveErrors, Held uint64
+
+	Replies [fates]uint64
+	Clocks  [clocks]uint64
 }
 
 // Totals counts what the engine has done since it started.
@@ -33,6 +34,10 @@ type Totals struct {
 	Foreign       uint64 // packets that answer no probe of ours
 	Malformed     uint64 // packets that could not be read
 	Running       int    // traces under way
+	// How often a probe that a trace wanted to send was put off, by the rate
+	// that it had to wait for: that of all probes, of a near hop, of its
+	// destination prefix. Each further look that finds it closed counts.
+	RateWaits, NearWaits, PrefixWaits uint64
 	// Answers of finished traces, by how their RTT was measured.
 	KernelClock, KernelReceiveClock, UserClock uint64
 }
@@ -46,7 +51,8 @@ func (e *Engine) Totals() Totals {
 		Sent: e.sent.Load(), Busy: t.Busy, Refused: t.Refused, ReceiveErrors: t.ReceiveErrors,
 		Matched: t.Replies[matched], Duplicate: t.Replies[duplicate], Late: t.Replies[late],
 		Forged: t.Replies[forged], Foreign: t.Replies[foreign], Malformed: t.Replies[malformed],
-		Running:     len(e.running),
+		Running:   len(e.running),
+		RateWaits: t.Held, NearWaits: e.near.waits, PrefixWaits: e.prefixes.waits,
 		KernelClock: t.Clocks[KernelClock], KernelReceiveClock: t.Clocks[KernelReceiveClock], UserClock: t.Clocks[UserClock],
 	}
 }

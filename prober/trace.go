@@ -66,6 +66,7 @@ type trace struct {
 	err      error
 	refusals int
 	twin     *trace // the other half of a GREICMP trace
+	pace     *prefixPace
 
 	// The engine's bookkeeping.
 	done     chan struct{}

@@ -36,6 +36,7 @@ type serveCommand struct {
 	City        string        `placeholder:"TEXT" help:"This place in words, as answers show it. Default: the host name."`
 	Rate        packetRate    `default:"10000" placeholder:"PPS" help:"Most probes a second, all traces together (${default}). 0 lifts the limit."`
 	NearHopRate packetRate    `default:"500" placeholder:"PPS" help:"Most probes a second to each of the first three TTLs, whose routers every trace shares (${default}). 0 lifts the limit."`
+	PrefixRate  packetRate    `default:"1000" placeholder:"PPS" help:"Most probes within any second to one destination prefix, a /24 of IPv4 or a /48 of IPv6, all traces together (${default}). 0 lifts the limit."`
 	LogFormat   logFormat     `default:"text" placeholder:"text|json" help:"Form of the log on standard error (${default})."`
 	LogLevel    logLevel      `default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
 	nameFlags
@@ -61,7 +62,9 @@ func (c *serveCommand) Run(t terminal) error {
 	signalled, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer release()
 
-	engine, status, err := openEngine(c.socketFlags, prober.Options{Rate: float64(c.Rate), NearHopRate: float64(c.NearHopRate)})
+	engine, status, err := openEngine(c.socketFlags, prober.Options{
+		Rate: float64(c.Rate), NearHopRate: float64(c.NearHopRate), PrefixRate: float64(c.PrefixRate),
+	})
 	if err != nil {
 		return err
 	}

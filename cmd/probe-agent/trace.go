@@ -45,7 +45,9 @@ func (c *traceCommand) Run(t terminal) error {
 	}
 	ctx, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer release()
-	engine, _, err := openEngine(c.socketFlags, prober.Options{Rate: prober.DefaultRate, NearHopRate: prober.DefaultNearHopRate})
+	engine, _, err := openEngine(c.socketFlags, prober.Options{
+		Rate: prober.DefaultRate, NearHopRate: prober.DefaultNearHopRate, PrefixRate: prober.DefaultPrefixRate,
+	})
 	if err != nil {
 		return err
 	}

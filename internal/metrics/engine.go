@@ -30,6 +30,12 @@ func newEngineReading(read func() prober.Totals) prometheus.Collector {
 		prober.KernelReceiveClock.String(): func(t *totals) float64 { return float64(t.KernelReceiveClock) },
 		prober.UserClock.String():          func(t *totals) float64 { return float64(t.UserClock) },
 	})
+	r.add("limiter_waits_total", "Probes put off because of a rate, each look that finds it used up: that of all probes, of a near hop, of a destination prefix.",
+		prometheus.CounterValue, "limiter", cases[totals]{
+			"rate":   func(t *totals) float64 { return float64(t.RateWaits) },
+			"near":   func(t *totals) float64 { return float64(t.NearWaits) },
+			"prefix": func(t *totals) float64 { return float64(t.PrefixWaits) },
+		})
 	r.gauge("traces_running", "Traces under way.",
 		func(t *totals) float64 { return float64(t.Running) })
 	return r

@@ -35,6 +35,7 @@ func everything() Config {
 				Sent: 101, Busy: 102, Refused: 103, ReceiveErrors: 104,
 				Matched: 105, Duplicate: 106, Late: 107, Forged: 108, Foreign: 109, Malformed: 110,
 				Running: 111, KernelClock: 112, KernelReceiveClock: 113, UserClock: 114,
+				RateWaits: 115, NearWaits: 116, PrefixWaits: 117,
 			}
 		},
 		Sockets: func() rawsock.Status {
