@@ -15,10 +15,11 @@ func places() []place {
 	return []place{
 		{
 			dir: "cmd/probe-agent",
-			own: []string{"access", "api", "fleet", "lookup", "prober", "stats", "internal/config", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
+			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "stats", "internal/config", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
 		},
 		{dir: "access"},
-		{dir: "api", own: []string{"access", "prober", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
+		{dir: "policy"},
+		{dir: "api", own: []string{"access", "policy", "prober", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
 		{dir: "fleet", own: []string{"api", "prober"}, tests: []string{"internal/netsim/..."}},
 		{dir: "lookup"},
 		{dir: "prober", own: []string{"packet", "stats"}, tests: []string{"internal/netsim/...", "internal/rawsock"}},
@@ -72,6 +73,11 @@ func bans() []ban {
 			in:      []string{"stats"},
 			imports: []string{"net/...", "context", "sync", "log/...", "os", "encoding/..."},
 			why:     "pure arithmetic",
+		},
+		{
+			in:      []string{"policy"},
+			imports: []string{"net", "net/http", "os/...", "time", "context", "log/...", "golang.org/x/..."},
+			why:     "a decision about an address depends on rules, not on the host that it is made on",
 		},
 		{
 			in:      []string{"prober"},
