@@ -45,6 +45,7 @@ func places() []place {
 		{dir: "bench/capture"},
 		{dir: "bench/peer"},
 		{dir: "bench/report"},
+		{dir: "deploy/image"},
 	}
 }
 
