@@ -142,6 +142,7 @@ const (
 	tcpDataOffset      = 12
 	tcpFlags           = 13
 	tcpChecksum        = 16
+	tcpTimestamp       = 28 // in a probe's options: the value that the kind and length precede
 
 	tcpSYN = 0x02
 	tcpRST = 0x04

@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -46,6 +47,53 @@ func NewTemplate(flow Flow) (*Template, error) {
 	}
 	t.segmentSum = prepareSegment(b, int(t.segment), &flow)
 	return t, nil
+}
+
+// For returns the template of another flow of the same trace: one that differs
+// from t's in SourcePort, EchoID, Checksum, Key and FlowLabel only. It is the
+// same as NewTemplate's, without crafting anything, and fails likewise.
+func (t *Template) For(flow Flow) (*Template, error) {
+	if err := flow.validate(); err != nil {
+		return nil, fmt.Errorf("packet: %s flow from %v to %v: %w", flow.Type, flow.Source, flow.Target, err)
+	}
+	other := *t
+	other.bytes = bytes.Clone(t.bytes)
+	other.name(&flow)
+	other.segmentSum = prepareSegment(other.bytes, int(other.segment), &flow)
+	return &other, nil
+}
+
+// name puts what tells the flows of a trace apart into the packet.
+func (t *Template) name(flow *Flow) {
+	if t.ipv6 {
+		putFlowLabel(t.bytes, flow.FlowLabel)
+	}
+	if t.kind == GRE || t.kind == GREEcho {
+		gre := ipv4HeaderLen
+		if t.ipv6 {
+			gre = ipv6HeaderLen
+			putFlowLabel(t.bytes[gre+greInner:], flow.FlowLabel)
+		}
+		binary.BigEndian.PutUint32(t.bytes[gre+greKey:], flow.Key)
+	}
+	segment := t.bytes[t.segment:]
+	switch t.kind {
+	case ICMP, GREEcho:
+		binary.BigEndian.PutUint16(segment[icmpID:], flow.EchoID)
+	case UDP:
+		binary.BigEndian.PutUint16(segment, flow.SourcePort)
+	case TCP:
+		binary.BigEndian.PutUint16(segment, flow.SourcePort)
+		binary.BigEndian.PutUint16(segment[tcpTimestamp:], flow.SourcePort)
+	case GRE:
+		binary.BigEndian.PutUint32(segment[greKey:], flow.Key)
+	}
+}
+
+// putFlowLabel writes the lower 20 bits of an IPv6 header's first word.
+func putFlowLabel(b []byte, label uint32) {
+	word := binary.BigEndian.Uint32(b)&^maxFlowLabel | label
+	binary.BigEndian.PutUint32(b, word)
 }
 
 func (f *Flow) validate() error {

@@ -92,6 +92,36 @@ func drawFlow(t *rapid.T, flow Flow) Flow {
 	return flow
 }
 
+// TestTemplateFor: a template made from another flow's is the one that gopacket
+// would have crafted.
+func TestTemplateFor(t *testing.T) {
+	eachFlow(t, func(t *testing.T, flow Flow) {
+		rapid.Check(t, func(rt *rapid.T) {
+			first, other := drawFlow(rt, flow), drawFlow(rt, flow)
+			other.TargetPort, other.TOS = first.TargetPort, first.TOS
+			crafted, err := NewTemplate(first)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			before := bytes.Clone(crafted.bytes)
+			got, err := crafted.For(other)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			want, err := NewTemplate(other)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(Template{})); diff != "" {
+				rt.Fatalf("template (-crafted +made):\n%s", diff)
+			}
+			if !bytes.Equal(before, crafted.bytes) {
+				rt.Fatal("the first template has changed")
+			}
+		})
+	})
+}
+
 // TestBuildMatchesGopacket has gopacket serialise every probe anew, lengths
 // and checksums computed by it, from the probe's own payload.
 func TestBuildMatchesGopacket(t *testing.T) {

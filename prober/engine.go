@@ -44,15 +44,15 @@ var ErrClosed = errors.New("prober: engine is closed")
 var ErrCapacity = errors.New("prober: too many traces at once")
 
 // Engine runs traces over one Transport. All methods are safe for concurrent
-// use. The engine owns its goroutines, two that send and one receiver for each
-// queue of the transport; they end with Close.
+// use. The engine owns its goroutines: one that plans, one that sends for each
+// lane of the transport, and one that receives for each of its queues; they
+// end with Close.
 type Engine struct {
 	transport Transport
 	base      time.Time
+	lanes     []*lane
 
 	sent atomic.Uint64 // probes handed to the network
-
-	transmitting sync.Mutex // held by whoever calls Send; before mu
 
 	// stamping is held from taking stamps out of the transport until they are
 	// applied, so that whoever finds none left finds them applied. Before mu.
@@ -67,6 +67,7 @@ type Engine struct {
 	prefixes *prefixGate
 	running  map[*trace]struct{}
 	totals   totals
+	turn     int     // the lane whose turn it is
 	sleeping instant // when the sender wakes by itself
 	closed   bool
 
@@ -90,9 +91,13 @@ func New(transport Transport, o Options) (*Engine, error) {
 		rate:      newPacer(o.Rate, 1),
 		near:      newNearGate(o.NearHopRate),
 		prefixes:  newPrefixGate(o.PrefixRate),
+		schedule:  newSchedule(transport.Lanes()),
 		running:   make(map[*trace]struct{}),
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
+	}
+	for index := range transport.Lanes() {
+		e.lanes = append(e.lanes, newLane(index))
 	}
 	e.sender.Go(e.runSender)
 	for queue := range transport.Queues() {
@@ -148,8 +153,10 @@ func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
 		return nil, err
 	}
 	defer e.release(traces)
-	if err := craft(traces); err != nil {
-		return nil, err
+	for _, t := range traces {
+		if err := t.craft(); err != nil {
+			return nil, err
+		}
 	}
 	started := e.start(traces)
 	if err := e.await(ctx, traces, started); err != nil {
@@ -232,18 +239,6 @@ func (e *Engine) tryRegister(traces []*trace) error {
 	return nil
 }
 
-// craft makes the packet template of every flow.
-func craft(traces []*trace) error {
-	for _, t := range traces {
-		for i := range t.flows {
-			if err := t.craft(i); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // start hands the traces to the sender.
 func (e *Engine) start(traces []*trace) time.Time {
 	e.mu.Lock()
@@ -258,60 +253,11 @@ func (e *Engine) start(traces []*trace) time.Time {
 		}
 		e.running[t] = struct{}{}
 		t.pace = e.prefixes.join(t.target, now.mono)
+		t.lane = int(t.nonce>>32) % len(e.lanes)
 		e.schedule.push(t)
 	}
 	e.rouse(now.mono)
 	return e.base.Add(time.Duration(now.mono))
-}
-
-// progressEvery is the least time between two calls of Spec.Progress.
-const progressEvery = 50 * time.Millisecond
-
-// await returns when all traces have finished, or ctx ends.
-func (e *Engine) await(ctx context.Context, traces []*trace, started time.Time) error {
-	var tick <-chan time.Time
-	if traces[0].spec.Progress != nil {
-		ticker := time.NewTicker(progressEvery)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
-	for _, t := range traces {
-		for open := true; open; {
-			select {
-			case <-t.done:
-				open = false
-			case <-tick:
-				if r := e.snapshot(traces, started); r != nil {
-					traces[0].spec.Progress(r)
-				}
-			case <-ctx.Done():
-				return fmt.Errorf("prober: trace of %v cut short: %w", t.target, ctx.Err())
-			}
-		}
-	}
-	return nil
-}
-
-// snapshot returns the result so far, nil when nothing has changed.
-func (e *Engine) snapshot(traces []*trace, started time.Time) *Result {
-	e.collectStamps()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	changed := false
-	for _, t := range traces {
-		changed = changed || t.changed
-		t.changed = false
-	}
-	if !changed {
-		return nil
-	}
-	r := newResult(traces, started, e.now().mono, e.clock.epoch)
-	for _, t := range traces {
-		if !t.finished {
-			r.Stop = Running
-		}
-	}
-	return r
 }
 
 // release ends the traces, whatever their state, and lets their names rest.

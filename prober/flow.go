@@ -50,23 +50,31 @@ func (f *flow) ttlOf(ipid uint16) (ttl uint8, ok bool) {
 	return uint8(x) + 1, x <= ttlMask
 }
 
-// craft makes the packet template of flow i.
-func (t *trace) craft(i int) error {
-	f := &t.flows[i]
-	template, err := packet.NewTemplate(packet.Flow{
-		Type:       t.typ,
-		Source:     t.source,
-		Target:     t.target,
-		SourcePort: f.sourcePort,
-		TargetPort: t.port,
-		EchoID:     uint16(f.handle),
-		Checksum:   f.checksum(),
-		Key:        f.key(),
-		FlowLabel:  f.label(),
-	})
-	if err != nil {
-		return fmt.Errorf("prober: probe for %v: %w", t.target, err)
+// craft makes the packet template of every flow: the first one is crafted,
+// the others are made after it.
+func (t *trace) craft() error {
+	for i := range t.flows {
+		f := &t.flows[i]
+		wanted := packet.Flow{
+			Type:       t.typ,
+			Source:     t.source,
+			Target:     t.target,
+			SourcePort: f.sourcePort,
+			TargetPort: t.port,
+			EchoID:     uint16(f.handle),
+			Checksum:   f.checksum(),
+			Key:        f.key(),
+			FlowLabel:  f.label(),
+		}
+		var err error
+		if i == 0 {
+			f.template, err = packet.NewTemplate(wanted)
+		} else {
+			f.template, err = t.flows[0].template.For(wanted)
+		}
+		if err != nil {
+			return fmt.Errorf("prober: probe for %v: %w", t.target, err)
+		}
 	}
-	f.template = template
 	return nil
 }

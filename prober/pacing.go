@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// pacer lets events through at a steady rate, in bursts of at most a few
+// pacer lets events through at a steady rate, in bursts of at most some
 // milliseconds' worth: sleeping any shorter is beyond the runtime's timers.
 // It is the virtual scheduling form of a token bucket (ITU-T I.371, GCRA).
 // The zero value lets everything through.
@@ -16,8 +16,9 @@ type pacer struct {
 }
 
 // pacerBurst is how much of the rate may go at once: what a sender catches up
-// with that was kept from running on a busy host.
-const pacerBurst = 5 * time.Millisecond
+// with that was kept from running on a busy host. Go's scheduler lets it wait
+// for 10 ms behind goroutines that never yield.
+const pacerBurst = 12 * time.Millisecond
 
 // newPacer returns a pacer for a rate per second; 0 lifts the limit. At least
 // burst events may go at once after a pause.

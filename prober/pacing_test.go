@@ -50,7 +50,7 @@ func TestPacerReachesItsRate(t *testing.T) {
 			p.take(now)
 			n++
 		}
-		if got := float64(n); got < rate*0.99 || got > rate*1.01+600 {
+		if got := float64(n); got < rate*0.99 || got > rate*1.01+rate*pacerBurst.Seconds() {
 			t.Errorf("rate %v: %v events in a second", rate, got)
 		}
 	}

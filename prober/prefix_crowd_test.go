@@ -21,8 +21,8 @@ type watched struct {
 }
 
 // Send notes what the network takes.
-func (w *watched) Send(packets []packet.Outgoing) (int, error) {
-	n, err := w.Memory.Send(packets)
+func (w *watched) Send(lane int, packets []packet.Outgoing) (int, error) {
+	n, err := w.Memory.Send(lane, packets)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for range n {

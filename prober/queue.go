@@ -9,15 +9,15 @@ const (
 	sleeping                   // wants to be asked again at trace.wake
 )
 
-// schedule holds the traces under way: those that are ready, first come first
-// served and one probe at a time, so that consecutive packets belong to
-// different traces; and those that sleep, by the time of their waking.
+// schedule holds the traces under way: those that are ready, by lane, first
+// come first served and one probe at a time, so that consecutive packets belong
+// to different traces; and those that sleep, by the time of their waking.
 type schedule struct {
-	ready    []*trace // a ring: from head, count entries
-	head     int
-	count    int
+	ready    []ring
 	sleepers []*trace // a binary heap by wake
 }
+
+func newSchedule(lanes int) schedule { return schedule{ready: make([]ring, lanes)} }
 
 // push makes t ready, wherever it was.
 func (q *schedule) push(t *trace) {
@@ -27,32 +27,17 @@ func (q *schedule) push(t *trace) {
 	case sleeping:
 		q.remove(t)
 	}
-	if q.count == len(q.ready) {
-		q.grow()
-	}
-	q.ready[(q.head+q.count)%len(q.ready)] = t
-	q.count++
+	q.ready[t.lane].push(t)
 	t.queued = ready
 }
 
-func (q *schedule) grow() {
-	bigger := make([]*trace, max(16, 2*len(q.ready)))
-	for i := range q.count {
-		bigger[i] = q.ready[(q.head+i)%len(q.ready)]
+// pop returns the trace of the lane that has been ready longest, nil when none
+// is.
+func (q *schedule) pop(lane int) *trace {
+	t := q.ready[lane].pop()
+	if t != nil {
+		t.queued = idle
 	}
-	q.ready, q.head = bigger, 0
-}
-
-// pop returns the trace that has been ready longest, nil when none is.
-func (q *schedule) pop() *trace {
-	if q.count == 0 {
-		return nil
-	}
-	t := q.ready[q.head]
-	q.ready[q.head] = nil
-	q.head = (q.head + 1) % len(q.ready)
-	q.count--
-	t.queued = idle
 	return t
 }
 

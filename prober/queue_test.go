@@ -9,7 +9,7 @@ import (
 // TestSchedule holds the queue against a plain list.
 func TestSchedule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var q schedule
+		q := newSchedule(1)
 		traces := make([]trace, 12)
 		wakes := map[*trace]instant{}
 		var fifo []*trace
@@ -41,13 +41,14 @@ func TestSchedule(t *testing.T) {
 				if len(fifo) > 0 {
 					want, fifo = fifo[0], fifo[1:]
 				}
-				if got := q.pop(); got != want {
+				if got := q.pop(0); got != want {
 					t.Fatalf("popped %p, want %p", got, want)
 				}
 			},
 			"wake": func(t *rapid.T) {
 				now := instant(rapid.IntRange(0, 20).Draw(t, "now"))
-				before := q.count
+				r := &q.ready[0]
+				before := r.count
 				q.wakeDue(now)
 				due := 0
 				for tr, wake := range wakes {
@@ -56,12 +57,12 @@ func TestSchedule(t *testing.T) {
 						delete(wakes, tr)
 					}
 				}
-				if q.count != before+due {
-					t.Fatalf("%d woke, want %d", q.count-before, due)
+				if r.count != before+due {
+					t.Fatalf("%d woke, want %d", r.count-before, due)
 				}
 				fifo = fifo[:before]
-				for i := before; i < q.count; i++ {
-					fifo = append(fifo, q.ready[(q.head+i)%len(q.ready)])
+				for i := before; i < r.count; i++ {
+					fifo = append(fifo, r.traces[(r.head+i)%len(r.traces)])
 				}
 			},
 			"": func(t *rapid.T) {

@@ -39,7 +39,9 @@ func (r *reflector) Source(netip.Addr) (netip.Addr, error) {
 	return netip.AddrFrom4([4]byte{198, 51, 100, 1}), nil
 }
 
-func (r *reflector) Send(packets []packet.Outgoing) (int, error) {
+func (r *reflector) Lanes() int { return 1 }
+
+func (r *reflector) Send(_ int, packets []packet.Outgoing) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wall := time.Now().UnixNano()

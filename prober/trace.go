@@ -70,6 +70,7 @@ type trace struct {
 
 	// The engine's bookkeeping.
 	done     chan struct{}
+	lane     int // that all its probes take, so that they leave in order
 	finished bool
 	queued   queueState
 	heapAt   int

@@ -14,12 +14,16 @@ type Transport interface {
 	// means that there is no route, or no socket of that family.
 	Source(target netip.Addr) (netip.Addr, error)
 
+	// Lanes returns how many Sends may run at one time, each on a lane of its
+	// own; at least 1, constant.
+	Lanes() int
+
 	// Send hands packets to the network in order and returns how many it
 	// took. When sent < len(packets), err says why packets[sent] was refused:
 	// an error that matches syscall.EAGAIN or syscall.ENOBUFS means try it
-	// again later, any other means that this packet will not go. Calls do not overlap. The bytes are not
-	// kept.
-	Send(packets []packet.Outgoing) (sent int, err error)
+	// again later, any other means that this packet will not go. Calls for
+	// one lane, 0 to Lanes()-1, do not overlap. The bytes are not kept.
+	Send(lane int, packets []packet.Outgoing) (sent int, err error)
 
 	// Stamps moves transmit stamps that have come in since the last call to
 	// into and returns their number, without waiting. A packet gets at most

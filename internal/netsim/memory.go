@@ -98,11 +98,14 @@ func (m *Memory) Ports() []uint16 { return append([]uint16(nil), m.ports...) }
 // Queues returns 8: IPv4 ICMP, TCP, UDP, GRE, then the same for IPv6.
 func (m *Memory) Queues() int { return memoryQueues }
 
+// Lanes returns 1.
+func (m *Memory) Lanes() int { return 1 }
+
 // Send gives packets to the network, until the host's faults refuse one. As
 // Linux does for raw sockets (raw(7)), it fills in length, checksum and, where
 // they are zero, identification and source of an IPv4 header; nothing of an
 // IPv6 header.
-func (m *Memory) Send(packets []packet.Outgoing) (sent int, err error) {
+func (m *Memory) Send(_ int, packets []packet.Outgoing) (sent int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	select {

@@ -55,7 +55,7 @@ func outgoing(t *testing.T, ipv6 bool, probes ...probe) []packet.Outgoing {
 
 func mustSend(t *testing.T, m *netsim.Memory, packets []packet.Outgoing) {
 	t.Helper()
-	if n, err := m.Send(packets); n != len(packets) || err != nil {
+	if n, err := m.Send(0, packets); n != len(packets) || err != nil {
 		t.Fatalf("sent %d of %d: %v", n, len(packets), err)
 	}
 }
@@ -167,7 +167,7 @@ func TestMemoryOneFamily(t *testing.T) {
 		if _, err := m.Source(target.For(false)); !errors.Is(err, syscall.ENETUNREACH) {
 			t.Errorf("source error %v, want ENETUNREACH", err)
 		}
-		if _, err := m.Send(outgoing(t, false, echoProbe(1))); !errors.Is(err, syscall.ENETUNREACH) {
+		if _, err := m.Send(0, outgoing(t, false, echoProbe(1))); !errors.Is(err, syscall.ENETUNREACH) {
 			t.Errorf("send error %v, want ENETUNREACH", err)
 		}
 		if got := len(m.Ports()); got != 64 {
@@ -212,7 +212,7 @@ func TestMemoryCloseWakesReceive(t *testing.T) {
 				t.Errorf("receive ended with %v, want net.ErrClosed", err)
 			}
 		}
-		if _, err := m.Send(outgoing(t, false, echoProbe(1))); !errors.Is(err, net.ErrClosed) {
+		if _, err := m.Send(0, outgoing(t, false, echoProbe(1))); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("send ended with %v, want net.ErrClosed", err)
 		}
 	})

@@ -255,7 +255,7 @@ func next(t testing.TB, arrivals <-chan arrival) arrival {
 // sendAll sends packets that all have to go.
 func sendAll(t testing.TB, transport *Transport, packets ...packet.Outgoing) {
 	t.Helper()
-	if sent, err := transport.Send(packets); sent != len(packets) || err != nil {
+	if sent, err := transport.Send(0, packets); sent != len(packets) || err != nil {
 		t.Fatalf("sent %d of %d: %v", sent, len(packets), err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 )
 
 // Defaults and bounds of Options.
@@ -18,6 +19,9 @@ const (
 	DefaultPorts = 64
 	// MinPorts is one for each flow of the widest trace.
 	MinPorts = 10
+	// MaxLanes is where more threads in sendmmsg(2) at once bring no more
+	// packets onto one interface.
+	MaxLanes = 4
 	// MaxPorts keeps the descriptors, two per port, far below usual limits.
 	MaxPorts = 256
 )
@@ -41,6 +45,10 @@ type Options struct {
 	// MaxPorts, 0 means DefaultPorts.
 	Ports int
 
+	// Lanes is how many sending sockets to open for each family: 1 to
+	// MaxLanes, 0 means one for each processor.
+	Lanes int
+
 	// Seams of this package's tests; zero in any other use.
 
 	stamps     stampMode // use this mode, whatever the kernel can do
@@ -63,7 +71,12 @@ func (o *Options) complete() error {
 	if o.Ports == 0 {
 		o.Ports = DefaultPorts
 	}
+	if o.Lanes == 0 {
+		o.Lanes = min(runtime.GOMAXPROCS(0), MaxLanes)
+	}
 	switch {
+	case o.Lanes < 1 || o.Lanes > MaxLanes:
+		return fmt.Errorf("rawsock: %d lanes are not within 1 and %d", o.Lanes, MaxLanes)
 	case o.ReceiveBuffer < 0 || o.ReceiveBuffer > 1<<30:
 		return fmt.Errorf("rawsock: receive buffer of %d bytes is not within 1 and 1 GiB", o.ReceiveBuffer)
 	case o.Ports < MinPorts || o.Ports > MaxPorts:

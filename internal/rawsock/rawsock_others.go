@@ -21,8 +21,11 @@ func Open(Options) (*Transport, error) { return nil, errors.Join(errPlatform, er
 // Source fails.
 func (*Transport) Source(netip.Addr) (netip.Addr, error) { return netip.Addr{}, errPlatform }
 
+// Lanes returns 0.
+func (*Transport) Lanes() int { return 0 }
+
 // Send fails.
-func (*Transport) Send([]packet.Outgoing) (int, error) { return 0, errPlatform }
+func (*Transport) Send(int, []packet.Outgoing) (int, error) { return 0, errPlatform }
 
 // Stamps returns none.
 func (*Transport) Stamps([]packet.Stamp) int { return 0 }

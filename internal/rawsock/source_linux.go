@@ -22,9 +22,9 @@ func (t *Transport) Source(target netip.Addr) (netip.Addr, error) {
 	if !target.IsValid() {
 		return netip.Addr{}, errors.New("rawsock: source address: no target")
 	}
-	domain, configured, lacks := unix.AF_INET, t.options.Source4, t.lacks4
+	domain, configured, lacks := unix.AF_INET, t.options.Source4, t.lacks[0]
 	if target.Is6() {
-		domain, configured, lacks = unix.AF_INET6, t.options.Source6, t.lacks6
+		domain, configured, lacks = unix.AF_INET6, t.options.Source6, t.lacks[1]
 	}
 	if lacks != nil {
 		return netip.Addr{}, lacks

@@ -140,7 +140,7 @@ func TestStampsAmongRefusals(t *testing.T) {
 			var sent []uint32
 			var stamps []packet.Stamp
 			for i := 0; i < len(packets); i++ {
-				n, err := near.Send(packets[i:min(i+80, len(packets))])
+				n, err := near.Send(0, packets[i:min(i+80, len(packets))])
 				for range n {
 					sent = append(sent, packets[i].Token)
 					i++
@@ -231,7 +231,7 @@ func TestNoAllocations(t *testing.T) {
 						got += n
 					}
 				}
-				if _, err := near.Send([]packet.Outgoing{full}); !errors.Is(err, unix.ENETUNREACH) {
+				if _, err := near.Send(0, []packet.Outgoing{full}); !errors.Is(err, unix.ENETUNREACH) {
 					t.Fatal(err)
 				}
 			})

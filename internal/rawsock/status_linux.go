@@ -3,16 +3,13 @@ package rawsock
 // Status tells what the kernel granted and what was lost so far. Safe for
 // concurrent use; after Close the counts stay as they were.
 func (t *Transport) Status() Status {
-	status := Status{IPv4: t.lacks4, IPv6: t.lacks6, ReceiveStamps: t.receiveStamps}
+	status := Status{IPv4: t.lacks[0], IPv6: t.lacks[1], ReceiveStamps: t.receiveStamps}
 	mode := stampAuto
-	for _, s := range [...]*sender{t.ip4, t.ip6} {
-		if s == nil {
-			continue
-		}
+	t.senders(func(s *sender) {
 		mode = max(mode, s.mode)
 		status.SendBuffer = least(status.SendBuffer, s.buffer)
 		status.LostStamps += s.stamps.lost.Load()
-	}
+	})
 	status.StampMode = mode.String()
 	for _, q := range t.queues {
 		status.ReceiveBuffer = least(status.ReceiveBuffer, q.buffer)

@@ -21,22 +21,24 @@ const batch = 64
 type Transport struct {
 	options Options
 	ports   *heldPorts
-	ip4     *sender // nil when the host lacks the family
-	ip6     *sender
-	lacks4  error // why ip4 is nil
-	lacks6  error
+	lanes   []lane
+	lacks   [2]error // why the lanes have no sender for IPv4, IPv6
 	queues  []*queue
 	finders [2]sourceFinder // IPv4, IPv6
 	// receiveStamps tells whether the kernel stamps what arrives.
 	receiveStamps bool
 
-	stampsMu sync.Mutex
-	stamps6  bool // which family the next Stamps starts with
+	stampsMu  sync.Mutex
+	stampTurn int // which sender the next Stamps starts with
 
 	closed    chan struct{}
 	closeOnce sync.Once
 	closeErr  error
 }
+
+// lane has a sender for each family, IPv4 and IPv6; nil where the host lacks
+// the family.
+type lane [2]*sender
 
 // Open opens the sockets. A host that lacks one address family gets a
 // Transport for the other. A few packets go to the loopback address, to
@@ -60,22 +62,20 @@ func Open(options Options) (*Transport, error) {
 // allowed. Nothing passes their filters until the ports are known.
 func (t *Transport) open() error {
 	started := time.Now()
+	t.lanes = make([]lane, t.options.Lanes)
+	sources := [2]netip.Addr{t.options.Source4, t.options.Source6}
+	for family := range t.lacks {
+		if err := t.openFamily(family, started); err != nil {
+			if !isFamilyMissing(err) || sources[family].IsValid() {
+				return err
+			}
+			t.lacks[family] = err
+		}
+	}
+	if t.lacks[0] != nil && t.lacks[1] != nil {
+		return errors.Join(t.lacks[:]...)
+	}
 	var err error
-	if t.ip4, err = t.openFamily(unix.AF_INET, started); err != nil {
-		if !isFamilyMissing(err) || t.options.Source4.IsValid() {
-			return err
-		}
-		t.lacks4 = err
-	}
-	if t.ip6, err = t.openFamily(unix.AF_INET6, started); err != nil {
-		if !isFamilyMissing(err) || t.options.Source6.IsValid() {
-			return err
-		}
-		t.lacks6 = err
-	}
-	if t.ip4 == nil && t.ip6 == nil {
-		return errors.Join(t.lacks4, t.lacks6)
-	}
 	if t.ports, err = holdPorts(&t.options); err != nil {
 		return err
 	}
@@ -96,12 +96,12 @@ func (t *Transport) startFinders() error {
 	if t.options.Interface != "" {
 		return nil
 	}
-	if t.ip4 != nil {
+	if t.lacks[0] == nil {
 		if err := t.finders[0].start(&t.options, unix.AF_INET, t.options.Source4); err != nil {
 			return err
 		}
 	}
-	if t.ip6 != nil {
+	if t.lacks[1] == nil {
 		return t.finders[1].start(&t.options, unix.AF_INET6, t.options.Source6)
 	}
 	return nil
@@ -110,7 +110,7 @@ func (t *Transport) startFinders() error {
 // warmUp makes sure of the kernel's receive stamps.
 func (t *Transport) warmUp() error {
 	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	if t.ip4 == nil {
+	if t.lacks[0] != nil {
 		loopback = netip.IPv6Loopback()
 	}
 	var err error
@@ -123,25 +123,43 @@ func (t *Transport) warmUp() error {
 	return nil
 }
 
-// openFamily opens the sender and the queues of one family.
-func (t *Transport) openFamily(domain int, started time.Time) (*sender, error) {
-	s, err := openSender(&t.options, domain, started)
-	if err != nil {
-		return nil, err
+// openFamily opens the senders and the queues of one family, given by its
+// index in a lane.
+func (t *Transport) openFamily(family int, started time.Time) error {
+	domain, icmp := unix.AF_INET, uint8(protocolICMP)
+	if family == 1 {
+		domain, icmp = unix.AF_INET6, protocolICMPv6
 	}
-	icmp := uint8(protocolICMP)
-	if s.v6 {
-		icmp = protocolICMPv6
+	for i := range t.lanes {
+		s, err := openSender(&t.options, domain, started)
+		if err != nil {
+			return err
+		}
+		t.lanes[i][family] = s
 	}
 	for _, protocol := range [...]uint8{icmp, protocolTCP, protocolUDP, protocolGRE} {
 		q, err := openQueue(&t.options, domain, protocol)
 		if err != nil {
-			return nil, errors.Join(err, s.close())
+			return err
 		}
 		t.queues = append(t.queues, q)
 	}
-	return s, nil
+	return nil
 }
+
+// senders calls f with every sender there is.
+func (t *Transport) senders(f func(*sender)) {
+	for _, l := range t.lanes {
+		for _, s := range l {
+			if s != nil {
+				f(s)
+			}
+		}
+	}
+}
+
+// Lanes returns how many Sends may run at one time, each on a lane of its own.
+func (t *Transport) Lanes() int { return len(t.lanes) }
 
 // Send hands packets to the kernel in order, both families in one batch if
 // need be, and returns how many it took. The error tells why packets[sent]
@@ -149,16 +167,17 @@ func (t *Transport) openFamily(domain int, started time.Time) (*sender, error) {
 // queue is full for now; ENETUNREACH, EMSGSIZE, EPERM (a firewall) and others
 // that the packet will not go. A packet without a whole IP header is refused
 // with EINVAL, one of a family that the host lacks with EAFNOSUPPORT.
-// Calls must not overlap, nor come after Close.
-func (t *Transport) Send(packets []packet.Outgoing) (sent int, err error) {
+// Calls for one lane, 0 to Lanes()-1, must not overlap; none may come after
+// Close.
+func (t *Transport) Send(lane int, packets []packet.Outgoing) (sent int, err error) {
 	for sent < len(packets) {
 		v6, n, err := leadingRun(packets[sent:])
 		if err != nil {
 			return sent, err
 		}
-		s := t.ip4
+		s := t.lanes[lane][0]
 		if v6 {
-			s = t.ip6
+			s = t.lanes[lane][1]
 		}
 		if s == nil {
 			return sent, sendError(unix.EAFNOSUPPORT)
@@ -180,15 +199,12 @@ func (t *Transport) Send(packets []packet.Outgoing) (sent int, err error) {
 func (t *Transport) Stamps(into []packet.Stamp) int {
 	t.stampsMu.Lock()
 	defer t.stampsMu.Unlock()
-	// Taking turns keeps a busy family from starving the other one.
-	first, second := t.ip4, t.ip6
-	if t.stamps6 {
-		first, second = second, first
-	}
-	t.stamps6 = !t.stamps6
-	n := 0
-	for _, s := range [...]*sender{first, second} {
-		if s != nil {
+	// Taking turns keeps a busy sender from starving the others.
+	t.stampTurn++
+	n, all := 0, 2*len(t.lanes)
+	for i := range all {
+		at := (t.stampTurn + i) % all
+		if s := t.lanes[at/2][at%2]; s != nil {
 			n += s.stamps.read(into[n:])
 		}
 	}
@@ -237,11 +253,7 @@ func (t *Transport) Close() error {
 		for _, q := range t.queues {
 			errs = append(errs, q.close())
 		}
-		for _, s := range [...]*sender{t.ip4, t.ip6} {
-			if s != nil {
-				errs = append(errs, s.close())
-			}
-		}
+		t.senders(func(s *sender) { errs = append(errs, s.close()) })
 		for i := range t.finders {
 			errs = append(errs, t.finders[i].close())
 		}

@@ -1,0 +1,160 @@
+package prober
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// How the sender slows down when the network takes no more.
+const (
+	minBackoff = time.Millisecond
+	maxBackoff = 20 * time.Millisecond
+)
+
+// lane is one way into the network, with a goroutine of its own: while it is in
+// the system call for one batch, others are in theirs, and the sender builds.
+// A trace keeps to one lane, because packets of two lanes may overtake each
+// other.
+type lane struct {
+	index   int
+	filling *outbox      // the sender's; nil while all outboxes are on their way
+	free    chan *outbox // back from sending
+	full    chan *outbox
+}
+
+// laneBoxes is how many outboxes a lane has: one being filled, one being sent.
+const laneBoxes = 2
+
+func newLane(index int) *lane {
+	l := &lane{index: index, free: make(chan *outbox, laneBoxes), full: make(chan *outbox, laneBoxes)}
+	for range laneBoxes {
+		l.free <- &outbox{}
+	}
+	return l
+}
+
+// run sends what comes until full is closed.
+func (l *lane) run(e *Engine) {
+	for box := range l.full {
+		e.transmit(l.index, box)
+		l.free <- box
+		e.poke()
+	}
+}
+
+// ready reports whether there is room for a probe in the outbox being filled.
+func (l *lane) ready() bool {
+	if l.filling == nil {
+		select {
+		case l.filling = <-l.free:
+		default:
+			return false
+		}
+	}
+	return l.filling.count < batchSize
+}
+
+// idle reports whether nothing of the lane is being sent. Its goroutine only
+// ever makes that true.
+func (l *lane) idle() bool {
+	out := laneBoxes - len(l.free)
+	if l.filling != nil {
+		out--
+	}
+	return out == 0
+}
+
+// transmit sends all of the box. It waits while the network takes no more,
+// and gives up what is left when the engine closes.
+func (e *Engine) transmit(lane int, box *outbox) {
+	backoff := minBackoff
+	for {
+		before := box.count
+		if e.attempt(lane, box) {
+			return
+		}
+		if box.count < before {
+			backoff = minBackoff
+		}
+		select {
+		case <-time.After(backoff):
+		case <-e.stop:
+			box.count = 0
+		}
+		backoff = min(maxBackoff, 2*backoff)
+	}
+}
+
+// attempt sends what the network takes of the box, and reports whether that
+// was all. It does not wait.
+func (e *Engine) attempt(lane int, box *outbox) bool {
+	for {
+		e.depart(box)
+		if box.count == 0 {
+			return true
+		}
+		sent, err := e.transport.Send(lane, box.packets[:box.count])
+		if e.settle(box, sent, err) {
+			return false
+		}
+	}
+}
+
+// depart gives the probes in the box the time at which they really leave.
+func (e *Engine) depart(box *outbox) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	box.refresh(now.mono, e.clock.epoch)
+}
+
+// settle counts what was sent, takes back what was refused, keeps what has to
+// be tried again, and reports whether the network is too busy for now.
+func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
+	e.sent.Add(uint64(sent))
+	if sent == box.count { // as always but in trouble, when a lock does no harm
+		box.count = 0
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	skip := sent
+	switch {
+	case err == nil:
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOBUFS):
+		e.totals.Busy++
+		busy = true
+	default:
+		e.refused(box.probes[sent], err)
+		skip++
+	}
+	kept := 0
+	for i := skip; i < box.count; i++ {
+		box.move(kept, i)
+		kept++
+	}
+	box.count = kept
+	return busy
+}
+
+// A probe that the host refuses is tried again: rules and routes may be in
+// the middle of a change. After refusalLimit refusals, with no answer between
+// them, the trace is given up.
+const refusalLimit = 3
+
+func (e *Engine) refused(p outgoing, err error) {
+	t := p.trace
+	e.totals.Refused++
+	t.withdraw(p.flow, p.ttl)
+	t.refusals++
+	if t.refusals >= refusalLimit {
+		t.err = fmt.Errorf("prober: probe to %v not sent: %w", t.target, err)
+		e.finish(t)
+		if t.twin != nil {
+			t.twin.err = t.err
+			e.finish(t.twin)
+		}
+	}
+}

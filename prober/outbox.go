@@ -1,0 +1,43 @@
+package prober
+
+import "probe-agent/packet"
+
+// outbox is a reused batch: packets and what they are.
+type outbox struct {
+	packets [batchSize]packet.Outgoing
+	probes  [batchSize]outgoing
+	buffers [batchSize][packet.MaxProbeLen]byte
+	count   int
+}
+
+// outgoing tells which probe a packet of an outbox is.
+type outgoing struct {
+	trace     *trace
+	flow, ttl int
+}
+
+// refresh sets the time of sending, and drops what belongs to traces that have
+// ended.
+func (box *outbox) refresh(now instant, epoch uint16) {
+	kept := 0
+	for i := range box.count {
+		p := box.probes[i]
+		if p.trace.finished {
+			continue
+		}
+		p.trace.slot(p.flow, p.ttl).sent = sending{user: now, epoch: epoch}
+		box.move(kept, i)
+		kept++
+	}
+	box.count = kept
+}
+
+// move puts packet i, with its bytes, into place to.
+func (box *outbox) move(to, i int) {
+	if to == i {
+		return
+	}
+	n := copy(box.buffers[to][:], box.packets[i].Bytes)
+	box.packets[to] = packet.Outgoing{Bytes: box.buffers[to][:n], Token: box.packets[i].Token}
+	box.probes[to] = box.probes[i]
+}
