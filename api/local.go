@@ -2,30 +2,18 @@ package api
 
 import (
 	"context"
-	"errors"
-	"net"
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync/atomic"
-	"time"
 
+	"probe-agent/policy"
 	"probe-agent/prober"
 )
-
-// resolveTimeout bounds the resolving of a target's name. A resolver with
-// several dead servers can take longer than a whole request may.
-const resolveTimeout = 10 * time.Second
 
 // Tracer runs one traceroute; *prober.Engine is one.
 type Tracer interface {
 	Trace(ctx context.Context, spec prober.Spec) (*prober.Result, error)
-}
-
-// Resolver finds the addresses of a host name; *net.Resolver is one.
-type Resolver interface {
-	// LookupNetIP takes the networks ip, ip4 and ip6. It returns soon after
-	// ctx ends.
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 // Family restricts which addresses of a target are traced.
@@ -38,6 +26,14 @@ const (
 	IPv6Only  = prober.IPv6Only
 )
 
+// Policy decides which addresses may be probed; *policy.Policy is one.
+type Policy interface {
+	// Check returns nil when addr, never an IPv4-mapped one, may be probed. The
+	// error completes a sentence that starts with the address, and is told to
+	// whoever asked. Safe for concurrent use.
+	Check(addr netip.Addr) error
+}
+
 // Local is the colo that this process is.
 type Local struct {
 	ColoName string // short name, like den01; see CheckColoName
@@ -45,6 +41,7 @@ type Local struct {
 	Tracer   Tracer
 	Resolver Resolver // nil: net.DefaultResolver
 	Family   Family   // of all traces; Spec.Family narrows it further
+	Policy   Policy   // nil: every address that can be one host's may be probed
 
 	redact atomic.Int32 // hops; see RedactHops
 }
@@ -55,22 +52,21 @@ func (l *Local) Name() string { return l.ColoName }
 // City returns CityName.
 func (l *Local) City() string { return l.CityName }
 
-// Trace resolves target and traces its first address, in the order of the
-// resolver, that its own family and that of spec allow. Every error is a
-// *Failure.
+// Trace resolves target, once, and traces its first address, in the order of
+// the resolver, that its own family, that of spec and the policy allow. Every
+// error is a *Failure.
 func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
 	if l.Family != AnyFamily && spec.Family != AnyFamily && l.Family != spec.Family {
 		return nil, &Failure{Code: Unresolved, Reason: "this colo traces " + l.Family.String() + " only"}
 	}
 	family := max(l.Family, spec.Family) // the one that restricts, if any does
-	addr, err := l.resolve(ctx, target, family)
+	addrs, err := l.resolve(ctx, target, family)
 	if err != nil {
 		return nil, err
 	}
-	if !traceable(addr) {
-		return nil, &Failure{Code: Forbidden, Reason: addr.String() + " is not the address of a host"}
+	if spec.Target, err = l.permitted(target, addrs); err != nil {
+		return nil, err
 	}
-	spec.Target = addr
 	hops := int(l.redact.Load())
 	result, err := l.Tracer.Trace(ctx, discreet(spec, hops))
 	switch {
@@ -82,61 +78,27 @@ func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*pr
 	return nil, &Failure{Code: Unsent, Reason: "could not send: " + strings.TrimPrefix(err.Error(), "prober: "), Err: err}
 }
 
-// resolve returns the address of target that is of family, never an
-// IPv4-mapped one.
-func (l *Local) resolve(ctx context.Context, target string, family Family) (netip.Addr, error) {
-	if err := CheckTarget(target); err != nil {
-		return netip.Addr{}, &Failure{Code: Unresolved, Reason: "the target " + err.Error()}
+// permitted returns the first of addrs, those of target, that may be probed. A
+// client that named the address is told it again; what a name resolves to in
+// this network is nothing to tell.
+func (l *Local) permitted(target string, addrs []netip.Addr) (netip.Addr, error) {
+	rules := l.Policy
+	if rules == nil {
+		rules = new(policy.Policy)
 	}
-	if addr, err := netip.ParseAddr(target); err == nil {
-		if addr = addr.Unmap(); family.Allows(addr) {
-			return addr, nil
-		}
-		return netip.Addr{}, &Failure{Code: Unresolved, Reason: "not " + inWords(family)}
-	}
-	resolver := l.Resolver
-	if resolver == nil {
-		resolver = net.DefaultResolver
-	}
-	lookup, cancel := context.WithTimeout(ctx, resolveTimeout)
-	defer cancel()
-	network := [...]string{AnyFamily: "ip", IPv4Only: "ip4", IPv6Only: "ip6"}[family]
-	addrs, err := resolver.LookupNetIP(lookup, network, target)
-	if err != nil {
-		return netip.Addr{}, lookupFailure(ctx, err)
-	}
+	var refusal error // of the first
 	for _, addr := range addrs {
-		if addr = addr.Unmap(); family.Allows(addr) {
+		err := rules.Check(addr)
+		if err == nil {
 			return addr, nil
 		}
+		if refusal == nil {
+			refusal = err
+		}
 	}
-	return netip.Addr{}, &Failure{Code: Unresolved, Reason: "no such host with " + inWords(family)}
-}
-
-// lookupFailure says why a name has no address. ctx is the trace's, not the
-// lookup's, whose end only means that the name servers are slow.
-func lookupFailure(ctx context.Context, err error) *Failure {
-	if ctx.Err() != nil {
-		return &Failure{Code: TimedOut, Reason: "did not answer in time", Err: err}
+	subject := "its address"
+	if _, err := netip.ParseAddr(target); err == nil {
+		subject = addrs[0].String()
 	}
-	f := &Failure{Code: Unresolved, Reason: "the name could not be resolved", Err: err}
-	dns, ok := errors.AsType[*net.DNSError](err)
-	switch {
-	case ok && dns.IsNotFound:
-		f.Reason = "no such host"
-	case ok && dns.IsTimeout, errors.Is(err, context.DeadlineExceeded):
-		f.Reason = "the name server did not answer in time"
-	}
-	return f
-}
-
-func inWords(f Family) string {
-	return [...]string{AnyFamily: "an address", IPv4Only: "an IPv4 address", IPv6Only: "an IPv6 address"}[f]
-}
-
-// traceable reports whether addr can be the address of one host. A path to
-// many hosts at once does not exist, and the unspecified address means this
-// host or any, depending on whom one asks.
-func traceable(addr netip.Addr) bool {
-	return !addr.IsUnspecified() && !addr.IsMulticast() && addr != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return netip.Addr{}, &Failure{Code: Forbidden, Reason: fmt.Sprintf("%s %v", subject, refusal)}
 }

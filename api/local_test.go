@@ -67,8 +67,8 @@ func TestLocalResolves(t *testing.T) {
 		{"none.example", AnyFamily, "no such host", Unresolved},
 		{"dead.example", AnyFamily, "the name server did not answer in time", Unresolved},
 		{"broken.example", AnyFamily, "the name could not be resolved", Unresolved},
-		{"any.example", AnyFamily, "0.0.0.0 is not the address of a host", Forbidden},
-		{"multicast.exampl", AnyFamily, "224.0.0.1 is not the address of a host", Forbidden},
+		{"any.example", AnyFamily, "its address is not the address of a host", Forbidden},
+		{"multicast.exampl", AnyFamily, "its address is not the address of a host", Forbidden},
 		{"ff02::1", AnyFamily, "ff02::1 is not the address of a host", Forbidden},
 		{"255.255.255.255", AnyFamily, "255.255.255.255 is not the address of a host", Forbidden},
 	}
