@@ -52,7 +52,8 @@ type Engine struct {
 	base      time.Time
 	lanes     []*lane
 
-	sent atomic.Uint64 // probes handed to the network
+	sent       atomic.Uint64 // probes handed to the network
+	busyTraces atomic.Int64  // traces whose latest probe found no room
 
 	// stamping is held from taking stamps out of the transport until they are
 	// applied, so that whoever finds none left finds them applied. Before mu.
@@ -277,6 +278,7 @@ func (e *Engine) finish(t *trace) {
 		return
 	}
 	t.finished = true
+	e.unbusy(t)
 	e.schedule.forget(t)
 	e.prefixes.leave(t)
 	delete(e.running, t)

@@ -1,17 +1,6 @@
 package prober
 
-import (
-	"errors"
-	"fmt"
-	"syscall"
-	"time"
-)
-
-// How the sender slows down when the network takes no more.
-const (
-	minBackoff = time.Millisecond
-	maxBackoff = 20 * time.Millisecond
-)
+import "time"
 
 // lane is one way into the network, with a goroutine of its own: while it is in
 // the system call for one batch, others are in theirs, and the sender builds.
@@ -108,53 +97,4 @@ func (e *Engine) depart(box *outbox) {
 	defer e.mu.Unlock()
 	now := e.now()
 	box.refresh(now.mono, e.clock.epoch)
-}
-
-// settle counts what was sent, takes back what was refused, keeps what has to
-// be tried again, and reports whether the network is too busy for now.
-func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
-	e.sent.Add(uint64(sent))
-	if sent == box.count { // as always but in trouble, when a lock does no harm
-		box.count = 0
-		return false
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	skip := sent
-	switch {
-	case err == nil:
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOBUFS):
-		e.totals.Busy++
-		busy = true
-	default:
-		e.refused(box.probes[sent], err)
-		skip++
-	}
-	kept := 0
-	for i := skip; i < box.count; i++ {
-		box.move(kept, i)
-		kept++
-	}
-	box.count = kept
-	return busy
-}
-
-// A probe that the host refuses is tried again: rules and routes may be in
-// the middle of a change. After refusalLimit refusals, with no answer between
-// them, the trace is given up.
-const refusalLimit = 3
-
-func (e *Engine) refused(p outgoing, err error) {
-	t := p.trace
-	e.totals.Refused++
-	t.withdraw(p.flow, p.ttl)
-	t.refusals++
-	if t.refusals >= refusalLimit {
-		t.err = fmt.Errorf("prober: probe to %v not sent: %w", t.target, err)
-		e.finish(t)
-		if t.twin != nil {
-			t.twin.err = t.err
-			e.finish(t.twin)
-		}
-	}
 }

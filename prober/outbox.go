@@ -32,6 +32,19 @@ func (box *outbox) refresh(now instant, epoch uint16) {
 	box.count = kept
 }
 
+// keep drops what wanted, which is asked once of each packet in order, does
+// not want.
+func (box *outbox) keep(wanted func(i int) bool) {
+	kept := 0
+	for i := range box.count {
+		if wanted(i) {
+			box.move(kept, i)
+			kept++
+		}
+	}
+	box.count = kept
+}
+
 // move puts packet i, with its bytes, into place to.
 func (box *outbox) move(to, i int) {
 	if to == i {

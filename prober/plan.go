@@ -38,6 +38,9 @@ func (t *trace) next(now instant, near gate) step {
 	if t.err != nil {
 		return step{action: finish}
 	}
+	if now < t.rest {
+		return step{action: wait, wake: t.rest}
+	}
 	w := t.window(now)
 	p := plan{wake: w.wake}
 	// What was never asked comes first: it tells how long the path is. Then

@@ -65,7 +65,8 @@ type trace struct {
 	counts   Counts
 	err      error
 	refusals int
-	twin     *trace // the other half of a GREICMP trace
+	rest     instant // when the sender may be troubled again
+	twin     *trace  // the other half of a GREICMP trace
 	pace     *prefixPace
 
 	// The engine's bookkeeping.
@@ -77,6 +78,11 @@ type trace struct {
 	wake     instant
 	changed  bool
 	touched  bool
+
+	// How the trace gets on with a way out that is full.
+	busy      bool // the latest probe found no room
+	busySince instant
+	backoff   time.Duration
 }
 
 // usualHops is how long a path is that needs no second helping of memory.
@@ -136,13 +142,6 @@ func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) 
 	return m
 }
 
-// withdraw takes back a probe that the network refused.
-func (t *trace) withdraw(flow, ttl int) {
-	*t.slot(flow, ttl) = slot{}
-	t.sentAt[ttl]--
-	t.unsent[ttl] |= 1 << flow
-}
-
 // byOrdinal finds an echo probe by its sequence number.
 func (t *trace) byOrdinal(sequence uint16) (flow, ttl int, ok bool) {
 	n := int(sequence - t.port)
@@ -157,6 +156,8 @@ func (t *trace) byOrdinal(sequence uint16) (flow, ttl int, ok bool) {
 func (t *trace) onReply(flow, ttl int, a answer) fate {
 	s := t.slot(flow, ttl)
 	switch {
+	case s.state != sent && a.from == t.source:
+		return foreign // our own kernel's word for a probe that it refused
 	case s.state != sent:
 		t.counts.Forged++
 		return forged
@@ -176,7 +177,9 @@ func (t *trace) onReply(flow, ttl int, a answer) fate {
 		t.placeInferred(flow)
 	}
 	t.changed = true
-	t.refusals = 0
+	if a.from != t.source { // or it may come of a refusal
+		t.refusals = 0
+	}
 	return matched
 }
 

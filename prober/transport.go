@@ -20,9 +20,10 @@ type Transport interface {
 
 	// Send hands packets to the network in order and returns how many it
 	// took. When sent < len(packets), err says why packets[sent] was refused:
-	// an error that matches syscall.EAGAIN or syscall.ENOBUFS means try it
-	// again later, any other means that this packet will not go. Calls for
-	// one lane, 0 to Lanes()-1, do not overlap. The bytes are not kept.
+	// an error that matches syscall.EAGAIN means that no packet would go now,
+	// syscall.ENOBUFS that this one would not, for its way out is full; any
+	// other that it will not go at all. Calls for one lane, 0 to Lanes()-1, do
+	// not overlap. The bytes are not kept.
 	Send(lane int, packets []packet.Outgoing) (sent int, err error)
 
 	// Stamps moves transmit stamps that have come in since the last call to
