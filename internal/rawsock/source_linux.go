@@ -14,7 +14,8 @@ import (
 // Source returns the address that packets to target leave from: the one in
 // Options, or what the kernel's routes say at this moment. Nothing is sent.
 // The error matches ENETUNREACH, EHOSTUNREACH or the like when there is no
-// route, and EAFNOSUPPORT when the host lacks the family. A zone of target is
+// route, EADDRNOTAVAIL when the host has no address to be answered at, or has
+// lost the one in Options, and EAFNOSUPPORT when it lacks the family. A zone of target is
 // ignored: a link-local target needs Options.Interface. Safe for concurrent
 // use.
 func (t *Transport) Source(target netip.Addr) (netip.Addr, error) {
@@ -29,7 +30,7 @@ func (t *Transport) Source(target netip.Addr) (netip.Addr, error) {
 	if lacks != nil {
 		return netip.Addr{}, lacks
 	}
-	if t.options.Interface != "" {
+	if t.options.Interface != "" || configured.IsValid() {
 		return t.freshSource(domain, target, configured)
 	}
 	f := &t.finders[0]
@@ -39,8 +40,9 @@ func (t *Transport) Source(target netip.Addr) (netip.Addr, error) {
 	return f.find(target)
 }
 
-// freshSource asks with a socket of its own: disconnecting one, to ask again,
-// unbinds it from its interface.
+// freshSource asks with a socket of its own. Disconnecting one, to ask again,
+// unbinds it from its interface; and only while a socket is being bound does
+// the kernel look whether the address is still the host's.
 func (t *Transport) freshSource(domain int, target, configured netip.Addr) (netip.Addr, error) {
 	fd, err := openFinder(&t.options, domain, configured)
 	if err != nil {
@@ -117,8 +119,18 @@ func connectedSource(fd int, target netip.Addr) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("rawsock: source address: %w", err)
 	}
-	return address(local), nil
+	source := address(local)
+	if source.Is6() && confined(source) && !confined(target) && source != target {
+		// Better than nothing to the kernel, as while the host's real address
+		// is being tried (RFC 4862 section 5.4); but no answer would come back.
+		return netip.Addr{}, fmt.Errorf("rawsock: no address to reach %v from: %w", target, unix.EADDRNOTAVAIL)
+	}
+	return source, nil
 }
+
+// confined reports whether an address means something on one link or host
+// only (RFC 4007 section 4).
+func confined(a netip.Addr) bool { return a.IsLoopback() || a.IsLinkLocalUnicast() }
 
 // address converts what the kernel tells of an address.
 func address(sa unix.Sockaddr) netip.Addr {

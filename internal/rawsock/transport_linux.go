@@ -96,12 +96,12 @@ func (t *Transport) startFinders() error {
 	if t.options.Interface != "" {
 		return nil
 	}
-	if t.lacks[0] == nil {
+	if t.lacks[0] == nil && !t.options.Source4.IsValid() {
 		if err := t.finders[0].start(&t.options, unix.AF_INET, t.options.Source4); err != nil {
 			return err
 		}
 	}
-	if t.lacks[1] == nil {
+	if t.lacks[1] == nil && !t.options.Source6.IsValid() {
 		return t.finders[1].start(&t.options, unix.AF_INET6, t.options.Source6)
 	}
 	return nil
