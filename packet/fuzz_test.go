@@ -119,11 +119,7 @@ func checkReply(t *testing.T, r *Reply, in *Incoming) {
 	if len(e.MPLS()) > MaxMPLS || len(e.Interfaces()) > MaxInterfaces || len(e.Objects()) > MaxObjects {
 		t.Fatal("more extensions than there is room for")
 	}
-	for _, o := range e.Objects() {
-		if len(o.Data) > len(in.Bytes) {
-			t.Fatal("an object larger than its packet")
-		}
-	}
+	checkClone(t, e, in)
 	for _, i := range e.Interfaces() {
 		if int(i.NameLen) > len(i.Name) || i.Role > 3 {
 			t.Fatalf("%+v", i)
@@ -142,6 +138,61 @@ func checkReply(t *testing.T, r *Reply, in *Incoming) {
 		t.Fatal("a quoted tag of zero")
 	case r.Quote.FlowLabel > maxFlowLabel:
 		t.Fatalf("flow label %#x", r.Quote.FlowLabel)
+	}
+}
+
+// checkClone: what is kept of a reply's extensions is all of them, points into
+// no packet, and is no larger than the packet was, whatever its lengths say.
+func checkClone(t *testing.T, e *Extensions, in *Incoming) {
+	t.Helper()
+	c := e.Clone()
+	if diff := cmp.Diff(e, c, replyOptions()); diff != "" {
+		t.Fatalf("clone (-reply +clone):\n%s", diff)
+	}
+	kept := 0
+	for i, o := range c.Objects() {
+		kept += cap(o.Data)
+		if len(o.Data) > 0 && &o.Data[0] == &e.Objects()[i].Data[0] {
+			t.Fatal("a clone points into the packet")
+		}
+	}
+	// Go rounds what it allocates up to sizes of its own: at most 16 bytes for
+	// a small object, an eighth for a larger one.
+	if most := len(in.Bytes)*9/8 + 16*len(c.Objects()); kept > most {
+		t.Fatalf("%d bytes kept of a packet of %d", kept, len(in.Bytes))
+	}
+}
+
+// TestExtensionsAreBounded: as many objects, entries and bytes as fit into the
+// largest packet make Parse allocate nothing, and Clone once for each object
+// that it keeps and once for itself.
+func TestExtensionsAreBounded(t *testing.T) {
+	full := map[string][]byte{}
+	for name, one := range map[string][]byte{
+		"empty objects":    object(9, 9),
+		"labels":           object(1, 1, bytes.Repeat([]byte{1, 2, 3, 4}, 100)...),
+		"interfaces":       object(2, 8, 0, 0, 0, 1),
+		"objects of a kB":  object(200, 1, make([]byte, 1000)...),
+		"one large object": object(200, 1, make([]byte, 60_000)...),
+	} {
+		full[name] = structure(bytes.Repeat(one, 60_100/len(one))...)
+	}
+	for name, objects := range full {
+		for i, family := range families {
+			length := [][4]byte{{1: 32}, {0: 16}}[i]
+			in := received(timeExceeded(t, family.router, family.source, length, padded(t, i, 128), objects...))
+			r := new(Reply)
+			if err := Parse(in, r); err != nil || r.Extensions.Empty() {
+				t.Fatalf("%s, %s: %v, %+v", name, family.name, err, r.Extensions)
+			}
+			if n := testing.AllocsPerRun(20, func() { _ = Parse(in, r) }); n != 0 {
+				t.Errorf("%s, %s: Parse allocates %v times", name, family.name, n)
+			}
+			if n := testing.AllocsPerRun(20, func() { _ = r.Extensions.Clone() }); n > 1+MaxObjects {
+				t.Errorf("%s, %s: Clone allocates %v times", name, family.name, n)
+			}
+			checkReply(t, r, in)
+		}
 	}
 }
 

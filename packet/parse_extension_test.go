@@ -32,7 +32,8 @@ func structure(objects ...byte) []byte {
 
 // object is an extension object with the length that its body asks for.
 func object(class, cType uint8, body ...byte) []byte {
-	return append([]byte{0, uint8(objectHeaderLen + len(body)), class, cType}, body...)
+	length := binary.BigEndian.AppendUint16(nil, uint16(objectHeaderLen+len(body)))
+	return append(append(length, class, cType), body...)
 }
 
 func nameField(name string) (f [63]byte) { copy(f[:], name); return f }

@@ -1,0 +1,344 @@
+package prober
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"probe-agent/packet"
+)
+
+// sentProbe is a probe that was sent, and what it was built with.
+type sentProbe struct {
+	trace     *trace
+	flow, ttl int
+	mark      packet.Mark
+	bytes     []byte
+}
+
+// answering is an engine's look-up with traces under way. Of each trace the
+// probes up to some TTL were sent and those beyond were not.
+type answering struct {
+	engine *Engine
+	probes []sentProbe
+}
+
+const (
+	answeredMaxTTL = 12
+	answeredUpTo   = 8
+)
+
+// newAnswering starts two traces of a type to one target and one to another.
+func newAnswering(t testing.TB, typ packet.Type, ipv6 bool) answering {
+	t.Helper()
+	method := map[packet.Type]Method{packet.ICMP: ICMP, packet.UDP: UDP, packet.TCP: TCP, packet.GRE: GRE, packet.GREEcho: GREICMP}[typ]
+	a := answering{engine: &Engine{identity: sharedIdentity()}}
+	source, targets := netip.MustParseAddr("192.0.2.1"), []string{"198.51.100.9", "198.51.100.9", "198.51.100.10"}
+	if ipv6 {
+		source, targets = netip.MustParseAddr("2001:db8::1"), []string{"2001:db8:9::9", "2001:db8:9::9", "2001:db8:9::a"}
+	}
+	var traces []*trace
+	for i, target := range targets {
+		spec, err := Spec{Target: netip.MustParseAddr(target), Method: method, MaxTTL: answeredMaxTTL, PacketsPerTTL: 2}.complete()
+		if err != nil {
+			t.Fatal(err)
+		}
+		traces = append(traces, newTrace(spec, typ, source, uint64(i)+1))
+	}
+	if err := a.register(traces); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, tr := range traces {
+			a.engine.identity.release(tr, 0)
+		}
+	})
+	if err := craft(traces); err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range traces {
+		for ttl := 1; ttl <= answeredUpTo; ttl++ {
+			for flow := range tr.flows {
+				p := sentProbe{trace: tr, flow: flow, ttl: ttl, mark: tr.reserve(flow, ttl, 0, 0, a.engine.identity)}
+				p.bytes = make([]byte, packet.MaxProbeLen)
+				p.bytes = p.bytes[:tr.flows[flow].template.Build(p.bytes, p.mark)]
+				a.probes = append(a.probes, p)
+			}
+		}
+	}
+	return a
+}
+
+// register gives the traces names, as Engine.tryRegister does, at time 0.
+func (a answering) register(traces []*trace) error {
+	id := a.engine.identity
+	for _, tr := range traces {
+		if err := id.acquire(tr, 0); err != nil {
+			return err
+		}
+		for i := range tr.flows {
+			f := &tr.flows[i]
+			f.tag = id.tag(tr.nonce, spaceOf(tr.typ), f.handle, 0)
+			f.sourcePort = id.sourcePort(tr.typ, f.handle)
+		}
+	}
+	return nil
+}
+
+// FuzzAnswer takes right answers to probes that were sent, changes them, and
+// holds what becomes of them: no answer matches a probe that was not sent, and
+// none one that it does not name and prove.
+func FuzzAnswer(f *testing.F) {
+	for form := range answerForms {
+		for typ := range uint8(5) {
+			f.Add(typ, form%2 == 0, uint8(form), uint8(3*typ), uint16(200), []byte{})
+			f.Add(typ, form%2 == 1, uint8(form), uint8(5), uint16(28), []byte{30, 0, 1})
+			f.Add(typ, form%2 == 1, uint8(form), uint8(40), uint16(8), []byte{6, 0, 9, 32, 0, 1, 33, 0, 0x80})
+		}
+	}
+	f.Fuzz(func(t *testing.T, typ uint8, ipv6 bool, form, which uint8, quoted uint16, edits []byte) {
+		a := newAnswering(t, packet.ICMP+packet.Type(typ%5), ipv6)
+		probe := a.probes[int(which)%len(a.probes)]
+		in := answerTo(probe.bytes, int(form)%answerForms, int(quoted))
+		for ; len(edits) >= 3; edits = edits[3:] {
+			if at := int(binary.LittleEndian.Uint16(edits)); at < len(in.Bytes) {
+				in.Bytes[at] ^= edits[2]
+			}
+		}
+		mendChecksum(&in)
+		var r packet.Reply
+		if packet.Parse(&in, &r) != nil {
+			return
+		}
+		m, why := a.engine.identity.find(&r)
+		if why == matched {
+			a.holdMatch(t, m, &r)
+		}
+		for range 3 { // the answer, and duplicates of it
+			a.engine.dispatch(&r, receipt{user: moment{mono: instant(time.Millisecond)}})
+			a.holdTraces(t)
+		}
+	})
+}
+
+// holdMatch: a match names a trace of ours, and if it names a probe that was
+// sent, then by what only that probe held.
+func (a answering) holdMatch(t *testing.T, m match, r *packet.Reply) {
+	t.Helper()
+	if m.ttl == 0 {
+		if r.Kind != packet.UDPAnswer && r.Kind != packet.GREAnswer {
+			t.Fatalf("%v names a flow and no probe", r.Kind)
+		}
+		if r.From != m.trace.target {
+			t.Fatalf("%v from %v is taken for an answer of %v", r.Kind, r.From, m.trace.target)
+		}
+		return
+	}
+	for _, p := range a.probes {
+		if p.trace != m.trace || p.flow != m.flow || p.ttl != m.ttl {
+			continue
+		}
+		if r.Kind.IsError() && !p.quotedBy(&r.Quote) || !r.Kind.IsError() && !p.answeredBy(r) {
+			t.Fatalf("TTL %d of flow %d: %+v is no proof of it", p.ttl, p.flow, r)
+		}
+		return
+	}
+	if m.ttl <= answeredUpTo || m.ttl > answeredMaxTTL {
+		t.Fatalf("match of TTL %d, flow %d", m.ttl, m.flow)
+	}
+	// Not sent yet: the trace itself knows that, see holdTraces.
+}
+
+// quotedBy: the quote names the probe, and holds sixteen keyed bits of it, or
+// ten for UDP whose checksum was translated.
+func (p *sentProbe) quotedBy(q *packet.Quote) bool {
+	f := &p.trace.flows[p.flow]
+	v4 := p.trace.target.Is4()
+	tagged := q.HasTag && q.Tag == p.mark.Tag
+	labelled := !v4 && q.FlowLabel == f.label()
+	numbered := uint16(q.Sequence) == uint16(p.mark.Sequence)
+	if q.Target != p.trace.target {
+		return false
+	}
+	switch p.trace.typ {
+	case packet.ICMP:
+		return numbered && (q.Checksum == f.checksum() || tagged || labelled)
+	case packet.UDP:
+		return q.SourcePort == f.sourcePort && q.TargetPort == p.trace.port &&
+			(v4 && q.IPID == p.mark.IPID || tagged || numbered && labelled)
+	case packet.TCP:
+		return q.SourcePort == f.sourcePort && q.TargetPort == p.trace.port && q.Sequence == p.mark.Sequence
+	}
+	return q.Key == f.key() && (q.HasSequence && numbered || !q.HasSequence && v4 && q.IPID == p.mark.IPID)
+}
+
+// answeredBy: the reply of the target holds what was sent to it.
+func (p *sentProbe) answeredBy(r *packet.Reply) bool {
+	f := &p.trace.flows[p.flow]
+	numbered := r.HasSequence && uint16(r.Sequence) == uint16(p.mark.Sequence)
+	switch r.Kind {
+	case packet.EchoReply:
+		return r.EchoID == uint16(f.handle) && uint16(r.Sequence) == uint16(p.mark.Sequence) && r.HasTag && r.Tag == p.mark.Tag
+	case packet.SynAck, packet.Reset:
+		return r.From == p.trace.target && r.SourcePort == p.trace.port && r.TargetPort == f.sourcePort && r.Sequence == p.mark.Sequence
+	case packet.UDPAnswer:
+		return r.From == p.trace.target && r.SourcePort == p.trace.port && r.TargetPort == f.sourcePort && numbered
+	case packet.Decapsulated:
+		return r.From == p.trace.target && r.Key == f.key() && r.Tag == p.mark.Tag
+	}
+	return false
+}
+
+
+// holdTraces: only probes that were sent have answers, and no more than one.
+func (a answering) holdTraces(t *testing.T) {
+	t.Helper()
+	owners := map[*trace]map[int32]bool{}
+	for _, p := range a.probes {
+		owners[p.trace] = map[int32]bool{}
+	}
+	for tr, seen := range owners {
+		for i, s := range tr.slots {
+			if s.answer == 0 {
+				continue
+			}
+			if s.state != sent {
+				t.Fatalf("probe %d has an answer and was not sent", i)
+			}
+			if seen[s.answer] || int(s.answer) > len(tr.answers) {
+				t.Fatalf("probe %d has answer %d of %d, which others have too", i, s.answer, len(tr.answers))
+			}
+			seen[s.answer] = true
+		}
+		if len(tr.answers) > 2*len(tr.slots) {
+			t.Fatalf("%d answers kept for %d probes", len(tr.answers), len(tr.slots))
+		}
+	}
+}
+
+// The forms of an answer.
+const (
+	formTimeExceeded = iota
+	formUnreachable
+	formTooBig
+	formParameterProblem
+	formReply // of the target, by the probe's type
+	formInner // what the inner packet of GRE comes to at the tunnel's end
+	answerForms
+)
+
+// answerTo returns a right answer to a probe, with so many bytes quoted behind
+// the probe's IP header.
+func answerTo(probe []byte, form, quoted int) packet.Incoming {
+	ipv6 := probe[0]>>4 == 6
+	header, protocol, router := 20, uint8(1), netip.MustParseAddr("203.0.113.1")
+	source, target := netip.AddrFrom4([4]byte(probe[12:16])), netip.AddrFrom4([4]byte(probe[16:20]))
+	if ipv6 {
+		header, protocol, router = 40, 58, netip.MustParseAddr("2001:db8:f::1")
+		source, target = netip.AddrFrom16([16]byte(probe[8:24])), netip.AddrFrom16([16]byte(probe[24:40]))
+	}
+	from, body := router, []byte(nil)
+	switch {
+	case form == formReply:
+		from, protocol, body = target, transportOf(probe), replyOf(probe, header, ipv6)
+	case form == formInner && transportOf(probe) == 47:
+		inner := probe[header+8:]
+		from, protocol, body = target, transportOf(inner), bytes.Clone(inner[header:])
+		if protocol != 47 {
+			body = replyOf(inner, header, ipv6)
+		}
+	default:
+		kinds := [2][4]byte{{11, 3, 3, 12}, {3, 1, 2, 4}}
+		body = make([]byte, 8, 8+len(probe))
+		body[0] = kinds[0][form%4]
+		if ipv6 {
+			body[0] = kinds[1][form%4]
+		} else if form == formTooBig {
+			body[1], body[6], body[7] = 4, 5, 220
+		}
+		body = append(body, probe[:min(len(probe), header+quoted)]...)
+	}
+	if ipv6 {
+		return packet.Incoming{IPv6: true, Protocol: protocol, From: from, To: source, HopLimit: 60, Bytes: body}
+	}
+	whole := append([]byte{0x45, 0, 0, 0, 0, 0, 0, 0, 60, protocol, 0, 0}, append(from.AsSlice(), source.AsSlice()...)...)
+	whole = append(whole, body...)
+	binary.BigEndian.PutUint16(whole[2:], uint16(len(whole)))
+	return packet.Incoming{Bytes: whole}
+}
+
+func transportOf(p []byte) uint8 {
+	if p[0]>>4 == 6 {
+		return p[6]
+	}
+	return p[9]
+}
+
+// replyOf returns what a target makes of a probe, from behind the IP header.
+func replyOf(probe []byte, header int, ipv6 bool) []byte {
+	b := bytes.Clone(probe[header:])
+	switch transportOf(probe) {
+	case 1, 58:
+		b[0] = 0
+		if ipv6 {
+			b[0] = 129
+		}
+	case 6:
+		copy(b, []byte{b[2], b[3], b[0], b[1]})
+		binary.BigEndian.PutUint32(b[8:], binary.BigEndian.Uint32(b[4:])+1)
+		b[13] = 0x12
+	case 17:
+		copy(b, []byte{b[2], b[3], b[0], b[1]})
+		b[6], b[7] = 0, 0
+	}
+	return b
+}
+
+// mendChecksum makes an IPv4 ICMP message's checksum right again, so that not
+// every change ends there. In IPv6 the kernel has checked it.
+func mendChecksum(in *packet.Incoming) {
+	b := in.Bytes
+	if in.IPv6 || len(b) < 28 || b[9] != 1 {
+		return
+	}
+	start, end := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
+	if start+8 > end || end > len(b) {
+		return
+	}
+	message := b[start:end]
+	message[2], message[3] = 0, 0
+	sum := uint32(0)
+	for i, octet := range message {
+		sum += uint32(octet) << (8 * (1 - i%2))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	binary.BigEndian.PutUint16(message[2:], ^uint16(sum))
+}
+
+// TestRightAnswersMatch: what FuzzAnswer starts from is right, so that it does
+// not hold its promises for want of matches.
+func TestRightAnswersMatch(t *testing.T) {
+	for typ := packet.ICMP; typ <= packet.GREEcho; typ++ {
+		for _, ipv6 := range []bool{false, true} {
+			for form := range answerForms {
+				a := newAnswering(t, typ, ipv6)
+				for _, p := range a.probes {
+					in := answerTo(p.bytes, form, packet.MaxProbeLen)
+					mendChecksum(&in)
+					var r packet.Reply
+					if err := packet.Parse(&in, &r); err != nil {
+						t.Fatalf("%v, form %d: %v", typ, form, err)
+					}
+					m, why := a.engine.identity.find(&r)
+					if why != matched || m.trace != p.trace || m.flow != p.flow || m.ttl != p.ttl && m.ttl != 0 {
+						t.Errorf("%v, form %d, TTL %d of flow %d: fate %v, TTL %d of flow %d", typ, form, p.ttl, p.flow, why, m.ttl, m.flow)
+					}
+				}
+			}
+		}
+	}
+}
