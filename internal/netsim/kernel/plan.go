@@ -99,12 +99,6 @@ func (p *plan) check(i int, fed bool) error {
 	switch {
 	case r.MTU != 0 && (r.MTU < minMTU || r.MTU > standardMTU):
 		return fmt.Errorf("MTU %d is not %d to %d", r.MTU, minMTU, standardMTU)
-	case r.DropEvery < 0 || r.DropEvery == 1:
-		return fmt.Errorf("DropEvery %d is neither 0 nor above 1", r.DropEvery)
-	case r.DropEach < 0 || r.DropEach == 1:
-		return fmt.Errorf("DropEach %d is neither 0 nor above 1", r.DropEach)
-	case r.Limit != nil && (r.Limit.PerSecond < 0 || r.Limit.Burst < 1):
-		return fmt.Errorf("limit %+v is no token bucket", *r.Limit)
 	case r.NoReturn && i == 0:
 		return errors.New("the first router's way back is its link")
 	case r.Route == Back && i == 0:
@@ -115,6 +109,19 @@ func (p *plan) check(i int, fed bool) error {
 		return errors.New("only one of Blackhole, Reject and Route can be")
 	case r.Spread > SpreadFlowLabel:
 		return fmt.Errorf("unknown spread %d", r.Spread)
+	}
+	return r.checkErrors()
+}
+
+// checkErrors says what is wrong with what becomes of the router's errors.
+func (r Router) checkErrors() error {
+	switch {
+	case r.DropEvery < 0 || r.DropEvery == 1:
+		return fmt.Errorf("DropEvery %d is neither 0 nor above 1", r.DropEvery)
+	case r.DropEach < 0 || r.DropEach == 1:
+		return fmt.Errorf("DropEach %d is neither 0 nor above 1", r.DropEach)
+	case r.Limit != nil && (r.Limit.PerSecond < 0 || r.Limit.Burst < 1):
+		return fmt.Errorf("limit %+v is no token bucket", *r.Limit)
 	}
 	return nil
 }
