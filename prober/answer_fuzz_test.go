@@ -54,10 +54,10 @@ func newAnswering(t testing.TB, typ packet.Type, ipv6 bool) answering {
 			a.engine.identity.release(tr, 0)
 		}
 	})
-	if err := craft(traces); err != nil {
-		t.Fatal(err)
-	}
 	for _, tr := range traces {
+		if err := tr.craft(); err != nil {
+			t.Fatal(err)
+		}
 		for ttl := 1; ttl <= answeredUpTo; ttl++ {
 			for flow := range tr.flows {
 				p := sentProbe{trace: tr, flow: flow, ttl: ttl, mark: tr.reserve(flow, ttl, 0, 0, a.engine.identity)}
