@@ -58,9 +58,18 @@ func failureOf(ctx context.Context, err error) *Failure {
 		return f
 	}
 	if ctx.Err() != nil {
-		return &Failure{Code: TimedOut, Reason: "did not answer in time", Err: err}
+		return outOfTime(ctx, err)
 	}
 	return &Failure{Code: Unsent, Reason: "could not send", Err: err}
+}
+
+// outOfTime is the failure of a trace that the end of ctx has cut short.
+func outOfTime(ctx context.Context, err error) *Failure {
+	reason := "did not answer in time"
+	if wasCut(ctx) {
+		reason = "cut short: the agent is shutting down"
+	}
+	return &Failure{Code: TimedOut, Reason: reason, Err: err}
 }
 
 // CheckColoName returns nil for a name that a Colo may have: 1 to 32 ASCII

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"sync"
 )
@@ -14,17 +16,27 @@ const DefaultMaxRequests = 256
 // requests that were in its way are done by then.
 const retryAfter = "5"
 
+// errCut is the cause of the end of a request's context when the agent could
+// not wait for its traces any longer.
+var errCut = errors.New("api: the agent is shutting down")
+
 // gate bounds how many requests are past it.
 type gate struct {
 	limit int
-	idle  chan struct{} // closed when draining and nobody is inside any more
+	idle  chan struct{}   // closed when draining and nobody is inside any more
+	life  context.Context // ends when what is inside is cut off
+	cut   context.CancelFunc
 
 	mu       sync.Mutex // guards what follows
 	inside   int
 	draining bool
 }
 
-func newGate(limit int) *gate { return &gate{limit: limit, idle: make(chan struct{})} }
+func newGate(limit int) *gate {
+	g := &gate{limit: limit, idle: make(chan struct{})}
+	g.life, g.cut = context.WithCancel(context.Background())
+	return g
+}
 
 // admit passes a request or refuses it at once. It never queues: a queued
 // request would spend its client's patience without being served.
@@ -35,7 +47,10 @@ func (g *gate) admit(next http.Handler) http.Handler {
 			return
 		}
 		defer g.leave()
-		next.ServeHTTP(w, r)
+		ctx, end := context.WithCancelCause(r.Context())
+		defer end(nil)
+		defer context.AfterFunc(g.life, func() { end(errCut) })()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -79,3 +94,6 @@ func (g *gate) isDraining() bool {
 	defer g.mu.Unlock()
 	return g.draining
 }
+
+// wasCut reports whether ctx, a request's, ended because the agent does.
+func wasCut(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errCut) }

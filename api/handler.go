@@ -83,6 +83,10 @@ func (h *Handler) Drain() <-chan struct{} {
 	return h.gate.idle
 }
 
+// Cut ends the traces of the requests under way. They are answered with what
+// they have: a trace that was cut short has failed with TimedOut.
+func (h *Handler) Cut() { h.gate.cut() }
+
 func (h *Handler) traceroute(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(w, r)
 	if err != nil {

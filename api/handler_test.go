@@ -180,6 +180,43 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// Requests that are cut off are answered: traces that were done are in the
+// answer, and each of the others says that it was cut.
+func TestCut(t *testing.T) {
+	l := loadLaw(t)
+	slow := make(chan struct{})
+	trace := func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+		if target == "192.0.2.1" {
+			return direct(target), nil
+		}
+		close(slow)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	h := newHandler(t, &fakeColo{name: "den01", trace: trace})
+	answered := make(chan answer)
+	go func() {
+		answered <- l.ask(t, h, http.MethodPost, endpoint, `{"targets":["192.0.2.1","192.0.2.2"]}`)
+	}()
+	<-slow
+	drained := h.Drain()
+	h.Cut()
+	<-drained
+	got := <-answered
+	if got.status != http.StatusOK {
+		t.Errorf("status %d", got.status)
+	}
+	for _, part := range []string{
+		`"target":"192.0.2.1","colos":[{"colo":{"name":"den01","city":"City of den01"},"traceroute_time_ms":155,`,
+		`"error":"Could not gather traceroute data: Code 2"`,
+		`{"code":1002,"message":"den01 → 192.0.2.2: cut short: the agent is shutting down"}`,
+	} {
+		if !strings.Contains(string(got.body), part) {
+			t.Errorf("the answer lacks %s: %s", part, got.body)
+		}
+	}
+}
+
 func TestGate(t *testing.T) {
 	l := loadLaw(t)
 	inside, leave := make(chan struct{}), make(chan struct{})

@@ -73,7 +73,7 @@ func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*pr
 	case err == nil:
 		return prober.Redact(result, hops), nil
 	case ctx.Err() != nil:
-		return nil, &Failure{Code: TimedOut, Reason: "did not answer in time", Err: err}
+		return nil, outOfTime(ctx, err)
 	}
 	return nil, &Failure{Code: Unsent, Reason: "could not send: " + strings.TrimPrefix(err.Error(), "prober: "), Err: err}
 }

@@ -58,7 +58,7 @@ func (l *Local) resolve(ctx context.Context, target string, family Family) ([]ne
 // lookup's, whose end only means that the name servers are slow.
 func lookupFailure(ctx context.Context, err error) *Failure {
 	if ctx.Err() != nil {
-		return &Failure{Code: TimedOut, Reason: "did not answer in time", Err: err}
+		return outOfTime(ctx, err)
 	}
 	f := &Failure{Code: Unresolved, Reason: "the name could not be resolved", Err: err}
 	dns, ok := errors.AsType[*net.DNSError](err)

@@ -51,7 +51,7 @@ func (s *Service) run(ctx context.Context, req Request, w watcher) (*run, error)
 	}
 	r := &run{traces: plan(req.Targets, colos), colos: len(colos)}
 	traceAll(ctx, r.traces, spec, w)
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil && !wasCut(ctx) {
 		return nil, fmt.Errorf("api: request abandoned: %w", err)
 	}
 	r.took = time.Since(started)

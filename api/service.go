@@ -90,7 +90,8 @@ func (s *Service) check(req Request, wrong *faults) (prober.Spec, []Colo) {
 // Run traces all targets from all selected colos at once and returns the
 // answer, targets and colos in the order asked. It takes at most Deadline and
 // a few seconds. The error is a *RequestError, or matches ctx's when ctx ended
-// first; probing has stopped when Run returns. A panic of a Colo or of a
+// first; probing has stopped when Run returns. A request that was cut off, see
+// Handler.Cut, is answered with the traces that were done. A panic of a Colo or of a
 // Progress function comes out of Run, once all other traces have ended.
 func (s *Service) Run(ctx context.Context, req Request) (*Response, error) {
 	r, err := s.run(ctx, req, nil)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -23,10 +23,9 @@ type Service struct {
 	origins *source[uint32] // nil when off
 	public  func(netip.Addr) bool
 
-	table    atomic.Pointer[table] // never nil
-	reload   sync.Mutex            // one Reload at a time; guards tables
-	tables   []string
-	rejected atomic.Uint64
+	table   atomic.Pointer[table]            // never nil
+	servers atomic.Pointer[[]netip.AddrPort] // to ask instead of the host's; never nil
+	host    resolvConf
 }
 
 // New returns a Service with the tables of c loaded, which takes a second or
@@ -41,14 +40,14 @@ func newService(ctx context.Context, c Config, x exchange) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{budget: c.Budget, direct: c.Names == Direct}
-	if err := s.Reload(ctx, c.Tables...); err != nil {
+	tables, err := LoadTables(ctx, c.Tables...)
+	if err != nil {
 		return nil, err
 	}
-	if s.table.Load() == nil {
-		s.table.Store(&table{})
-	}
-	dns := &client{servers: serversOf(c), exchange: x, timeout: c.Timeout, attempts: c.Attempts}
+	s := &Service{budget: c.Budget, direct: c.Names == Direct, host: resolvConf{path: c.ResolvConf}}
+	s.UseTables(tables)
+	s.servers.Store(&c.Servers)
+	dns := &client{servers: s.nameServers, exchange: x, timeout: c.Timeout, attempts: c.Attempts}
 	switch c.Names {
 	case Direct:
 		s.names, err = newSource(c, dns.nameOf)
@@ -70,14 +69,20 @@ func newService(ctx context.Context, c Config, x exchange) (*Service, error) {
 	return s, nil
 }
 
-// serversOf returns what tells the name servers: the configuration, or the
-// host's as they change.
-func serversOf(c Config) func() []netip.AddrPort {
-	if len(c.Servers) > 0 {
-		return func() []netip.AddrPort { return c.Servers }
+// UseServers asks other name servers from now on, each an address with a port;
+// none mean the host's.
+func (s *Service) UseServers(servers []netip.AddrPort) {
+	servers = slices.Clone(servers)
+	s.servers.Store(&servers)
+}
+
+// nameServers returns the name servers to ask: those configured, or the host's
+// as they change.
+func (s *Service) nameServers() []netip.AddrPort {
+	if configured := *s.servers.Load(); len(configured) > 0 {
+		return configured
 	}
-	host := &resolvConf{path: c.ResolvConf}
-	return host.list
+	return s.host.list()
 }
 
 // Close ends every lookup and every goroutine. A closed Service goes on to

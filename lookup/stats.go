@@ -37,7 +37,6 @@ type TableStats struct {
 	Prefixes int           // 0: no table
 	Loaded   time.Time     // when loading began; zero without a table
 	LoadTime time.Duration // how long it took
-	Rejected uint64        // reloads that failed, leaving an older table in use
 }
 
 // Stats returns the counts so far.
@@ -47,7 +46,6 @@ func (s *Service) Stats() Stats {
 		Prefixes: t.prefixes.Size(),
 		Loaded:   t.loaded,
 		LoadTime: t.loadTime,
-		Rejected: s.rejected.Load(),
 	}}
 	if s.names != nil {
 		stats.Names = s.names.stats()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -42,27 +41,30 @@ func (t *table) add(prefix netip.Prefix, asn uint32) error {
 	return nil
 }
 
-// Reload reads the tables again, or those given instead of them, while the old
-// ones stay in use; both are in memory for that time. The new ones are in use
-// when it returns nil. Otherwise the old ones stay, and the error names the
-// file and, of text, the line.
-func (s *Service) Reload(ctx context.Context, tables ...string) error {
-	s.reload.Lock()
-	defer s.reload.Unlock()
-	if len(tables) == 0 {
-		tables = s.tables
+// Tables are the AS numbers of address ranges, as files told them. They are
+// not changed any more. The zero value knows none.
+type Tables struct{ table *table }
+
+// LoadTables reads files as Config.Tables has them, which takes a second or two
+// for those of the whole Internet. The error names the file and, of text, the
+// line, or is ctx's when ctx ended first.
+func LoadTables(ctx context.Context, files ...string) (Tables, error) {
+	if len(files) == 0 {
+		return Tables{}, nil
 	}
-	if len(tables) == 0 {
-		return nil
-	}
-	fresh, err := loadTable(ctx, tables)
+	t, err := loadTable(ctx, files)
 	if err != nil {
-		s.rejected.Add(1)
-		return err
+		return Tables{}, err
 	}
-	s.tables = slices.Clone(tables)
-	s.table.Store(fresh)
-	return nil
+	return Tables{t}, nil
+}
+
+// UseTables answers from other tables from now on.
+func (s *Service) UseTables(t Tables) {
+	if t.table == nil {
+		t.table = &table{}
+	}
+	s.table.Store(t.table)
 }
 
 func loadTable(ctx context.Context, files []string) (*table, error) {

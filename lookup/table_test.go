@@ -90,7 +90,7 @@ func TestTableForms(t *testing.T) {
 				t.Errorf("annotations (-want +got):\n%s", diff)
 			}
 			stats := s.Stats().Table
-			if stats.Prefixes != 7 || stats.Loaded.IsZero() || stats.LoadTime <= 0 || stats.Rejected != 0 {
+			if stats.Prefixes != 7 || stats.Loaded.IsZero() || stats.LoadTime <= 0 {
 				t.Errorf("stats %+v, want 7 prefixes", stats)
 			}
 		})
@@ -200,18 +200,15 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// A reload that fails leaves what was, and says so.
-func TestReload(t *testing.T) {
+// Tables that cannot be read leave what was.
+func TestUseTables(t *testing.T) {
 	path := writeTable(t, "table.csv", []byte("1.0.0.0,1.0.0.255,1\n"))
 	s := newTestService(t, Config{Names: Off, Tables: []string{path}})
 	addr := netip.MustParseAddr("1.0.0.1")
-	check := func(when string, want uint32, rejected uint64) {
+	check := func(when string, want uint32) {
 		t.Helper()
 		if got := s.Annotate(t.Context(), []netip.Addr{addr})[addr].ASN; got != want {
 			t.Errorf("%s: AS%d, want AS%d", when, got, want)
-		}
-		if got := s.Stats().Table.Rejected; got != rejected {
-			t.Errorf("%s: %d reloads rejected, want %d", when, got, rejected)
 		}
 	}
 	write := func(content string) {
@@ -220,34 +217,35 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	check("at first", 1, 0)
+	use := func(files ...string) {
+		t.Helper()
+		tables, err := LoadTables(t.Context(), files...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.UseTables(tables)
+	}
+	check("at first", 1)
 	write("1.0.0.0,1.0.0.255,2\n")
-	check("before the reload", 1, 0)
-	if err := s.Reload(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	check("after the reload", 2, 0)
+	check("before the file is read again", 1)
+	use(path)
+	check("after", 2)
 	write("1.0.0.0,1.0.0.255,3\nnonsense\n")
-	if err := s.Reload(t.Context()); err == nil {
-		t.Error("no error from a bad table")
+	if _, err := LoadTables(t.Context(), path); err == nil || !strings.Contains(err.Error(), path+":2") {
+		t.Errorf("error %v of a bad table, want one with file and line", err)
 	}
-	check("after a bad one", 2, 1)
-	if err := s.Reload(t.Context(), path+".absent"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := LoadTables(t.Context(), path+".absent"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v, want one that matches os.ErrNotExist", err)
 	}
-	check("after an absent one", 2, 2)
-	if err := s.Reload(t.Context(), "testdata/asn.mmdb"); err != nil {
-		t.Fatal(err)
-	}
-	check("after another", 13335, 2)
-	if err := s.Reload(t.Context()); err != nil { // the other, not the first
-		t.Fatal(err)
-	}
-	check("after another once more", 13335, 2)
+	check("after bad ones", 2)
+	use("testdata/asn.mmdb")
+	check("after another", 13335)
+	use()
+	check("without", 0)
 }
 
 // Lookups go on while tables come and go, and see one or the other.
-func TestReloadUnderLoad(t *testing.T) {
+func TestUseTablesUnderLoad(t *testing.T) {
 	one := writeTable(t, "one.csv", []byte("0.0.0.0,255.255.255.255,1\n"))
 	two := writeTable(t, "two.csv", []byte("0.0.0.0,255.255.255.255,2\n"))
 	s := newTestService(t, Config{Names: Off, Tables: []string{one}})
@@ -270,9 +268,11 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	for range 50 {
 		for _, table := range []string{two, one} {
-			if err := s.Reload(t.Context(), table); err != nil {
+			tables, err := LoadTables(t.Context(), table)
+			if err != nil {
 				t.Error(err)
 			}
+			s.UseTables(tables)
 		}
 	}
 	close(done)
@@ -280,7 +280,7 @@ func TestReloadUnderLoad(t *testing.T) {
 }
 
 // Loading ends when the context does.
-func TestReloadCancelled(t *testing.T) {
+func TestLoadTablesCancelled(t *testing.T) {
 	var text bytes.Buffer
 	var networks []mmdbNetwork
 	for i := range linesPerCheck + 1 {

@@ -128,6 +128,22 @@ func (e *Engine) Close() error {
 	return err
 }
 
+// SetRates changes how fast probes are sent, also those of traces under way;
+// a PrefixRate where there was none holds for traces that start from now on.
+func (e *Engine) SetRates(o Options) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.rate.setRate(o.Rate, 1)
+	e.near.setRate(o.NearHopRate)
+	e.prefixes.set(o.PrefixRate)
+	// Whoever waits for his turn waits by the old rates.
+	now := e.now()
+	for t := range e.running {
+		e.schedule.push(t)
+	}
+	e.rouse(now.mono)
+}
+
 // Trace runs one traceroute and returns what it learned. It ends when the
 // path is known and every probe on it is answered or has had its wait. When
 // ctx ends first, sending stops at once and the error wraps ctx.Err().

@@ -30,6 +30,15 @@ func newPacer(rate float64, burst int) pacer {
 	return pacer{interval: interval, tolerance: max(pacerBurst, interval*time.Duration(burst-1))}
 }
 
+// setRate changes the rate from the next event on.
+func (p *pacer) setRate(rate float64, burst int) {
+	due := p.due
+	*p = newPacer(rate, burst)
+	if p.interval != 0 {
+		p.due = due
+	}
+}
+
 // opens returns the earliest time at which the next event may happen; in the
 // past when it may now.
 func (p *pacer) opens() instant {
@@ -68,6 +77,15 @@ const maxEgresses = 256
 
 func newNearGate(rate float64) *nearGate {
 	return &nearGate{rate: rate, egresses: make(map[netip.Addr]*[nearHops]pacer)}
+}
+
+func (g *nearGate) setRate(rate float64) {
+	g.rate = rate
+	for _, pacers := range g.egresses {
+		for i := range pacers {
+			pacers[i].setRate(rate, nearBurst)
+		}
+	}
 }
 
 func (g *nearGate) at(ttl int, source netip.Addr) *pacer {

@@ -25,9 +25,11 @@ type commandLine struct {
 	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
 }
 
-// terminal is where a subcommand prints: results to out, the rest to err.
+// terminal is where a subcommand prints, results to out, the rest to err, and
+// the arguments that the program was given.
 type terminal struct {
 	out, err io.Writer
+	args     []string
 }
 
 // exitStatus is the error of a subcommand that has said all there is to say
@@ -39,7 +41,7 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // run is the program but for the process: it parses the arguments, runs one
 // subcommand and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	parser, err := newParser(kong.Writers(stdout, stderr))
+	parser, _, err := newParser(kong.Writers(stdout, stderr))
 	if err != nil {
 		return fail(stderr, err)
 	}
@@ -49,7 +51,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, `Run "probe-agent --help" for usage.`)
 		return code
 	}
-	err = context.Run(terminal{out: stdout, err: stderr})
+	err = context.Run(terminal{out: stdout, err: stderr, args: args})
 	if status, ok := errors.AsType[exitStatus](err); ok {
 		return int(status)
 	}
@@ -59,14 +61,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// newParser returns the parser of the command line.
-func newParser(options ...kong.Option) (*kong.Kong, error) {
-	return kong.New(&commandLine{}, append(options,
+// newParser returns a parser of the command line, and what it parses into.
+func newParser(options ...kong.Option) (*kong.Kong, *commandLine, error) {
+	line := new(commandLine)
+	parser, err := kong.New(line, append(options,
 		kong.Name("probe-agent"),
 		kong.Description("A traceroute daemon that answers Cloudflare's traceroute endpoint."),
 		kong.DefaultEnvars("PROBE_AGENT"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)...)
+	return parser, line, err
 }
 
 func fail(stderr io.Writer, err error) int {

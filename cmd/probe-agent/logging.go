@@ -11,19 +11,28 @@ func (v *logLevel) UnmarshalText(text []byte) error {
 	return oneOf((*string)(v), text, "debug", "info", "warn", "error")
 }
 
+// level returns the level as slog has it.
+func (v logLevel) level() slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(v)); err != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
+// logger is the logger of the process, and the least level that it logs.
+type logger struct {
+	*slog.Logger
+	level *slog.LevelVar
+}
+
 // newLogger returns the logger of the process.
-func newLogger(w io.Writer, format logFormat, level logLevel) *slog.Logger {
-	options := &slog.HandlerOptions{Level: slog.LevelInfo}
-	switch level {
-	case "debug":
-		options.Level = slog.LevelDebug
-	case "warn":
-		options.Level = slog.LevelWarn
-	case "error":
-		options.Level = slog.LevelError
-	}
+func newLogger(w io.Writer, format logFormat, least logLevel) logger {
+	level := new(slog.LevelVar)
+	level.Set(least.level())
+	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return logger{slog.New(slog.NewJSONHandler(w, options)), level}
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return logger{slog.New(slog.NewTextHandler(w, options)), level}
 }

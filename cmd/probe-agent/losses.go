@@ -33,3 +33,14 @@ func watchLosses(ctx context.Context, log *slog.Logger, status func() rawsock.St
 		last = now
 	}
 }
+
+// logStatus says what the agent has to do without.
+func logStatus(log *slog.Logger, status rawsock.Status) {
+	for family, err := range map[string]error{"IPv4": status.IPv4, "IPv6": status.IPv6} {
+		if err != nil {
+			log.Warn("family cannot be traced", "family", family, "error", err)
+		}
+	}
+	log.Info("sockets open",
+		"transmit_stamps", status.StampMode, "receive_stamps", status.ReceiveStamps, "receive_buffer", status.ReceiveBuffer)
+}

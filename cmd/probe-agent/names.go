@@ -11,17 +11,22 @@ import (
 // nameFlags say how names and AS numbers of nodes are found.
 type nameFlags struct {
 	Names       nameMode     `default:"direct" placeholder:"MODE" help:"How names of nodes are found (${default}): direct asks the name servers, system the host's resolver, off finds none."`
-	NameServers []nameServer `name:"name-server" placeholder:"ADDR[:PORT]" sep:"," help:"Name servers to ask instead of those of resolv.conf."`
-	ASNData     []string     `name:"asn-data" placeholder:"FILE" sep:"," help:"Files with the AS numbers of address ranges: MMDB, IPtoASN or ip-location-db, plain or gzipped. Without any, no AS numbers are shown."`
+	NameServers []nameServer `reload:"" name:"name-server" placeholder:"ADDR[:PORT]" sep:"," help:"Name servers to ask instead of those of resolv.conf."`
+	ASNData     []string     `reload:"" name:"asn-data" placeholder:"FILE" sep:"," help:"Files with the AS numbers of address ranges: MMDB, IPtoASN or ip-location-db, plain or gzipped. Without any, no AS numbers are shown."`
 }
 
 // open loads the tables and starts looking up. The caller closes the Service.
 func (f *nameFlags) open(ctx context.Context) (*lookup.Service, error) {
+	return lookup.New(ctx, lookup.Config{Names: lookup.Mode(f.Names), Servers: f.servers(), Tables: f.ASNData})
+}
+
+// servers returns the name servers to ask instead of the host's.
+func (f *nameFlags) servers() []netip.AddrPort {
 	servers := make([]netip.AddrPort, len(f.NameServers))
 	for i, s := range f.NameServers {
 		servers[i] = netip.AddrPort(s)
 	}
-	return lookup.New(ctx, lookup.Config{Names: lookup.Mode(f.Names), Servers: servers, Tables: f.ASNData})
+	return servers
 }
 
 type (
@@ -48,7 +53,7 @@ func (v *nameServer) UnmarshalText(text []byte) error {
 		return nil
 	}
 	server, err := netip.ParseAddrPort(string(text))
-	if err != nil {
+	if err != nil || server.Port() == 0 {
 		return fmt.Errorf("%q is not an address, or an address and port", text)
 	}
 	*v = nameServer(server)

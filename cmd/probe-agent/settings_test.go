@@ -13,7 +13,7 @@ import (
 
 func subcommand(t *testing.T, name string) *kong.Node {
 	t.Helper()
-	parser, err := newParser()
+	parser, _, err := newParser()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,10 +65,30 @@ func TestExampleDefaults(t *testing.T) {
 	}
 }
 
+// The example marks the settings that a reload puts in use: in the paragraph of
+// comments above them.
+func TestExampleReload(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/probe-agent.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := make(map[string]bool)
+	for paragraph := range strings.SplitSeq(string(text), "\n\n") {
+		for _, key := range regexp.MustCompile(`(?m)^#?([a-z0-9-]+):`).FindAllStringSubmatch(paragraph, -1) {
+			marked[key[1]] = strings.Contains(paragraph, "(reload)")
+		}
+	}
+	for _, flag := range subcommand(t, "serve").Flags {
+		if reloads := flag.Tag.Has("reload"); marked[flag.Name] != reloads {
+			t.Errorf("%s is marked as reloadable in the example: %t, its flag: %t", flag.Name, marked[flag.Name], reloads)
+		}
+	}
+}
+
 // Every flag has an environment variable of its own kind, and none that
 // Kubernetes sets by itself for a service called probe-agent.
 func TestEnvironment(t *testing.T) {
-	parser, err := newParser()
+	parser, _, err := newParser()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,18 +3,10 @@ package main
 import (
 	"errors"
 
-	"probe-agent/api"
 	"probe-agent/internal/rawsock"
 	"probe-agent/internal/sandbox"
 	"probe-agent/prober"
 )
-
-// engine is the part of a prober.Engine that subcommands use.
-type engine interface {
-	api.Tracer
-	Totals() prober.Totals
-	Close() error
-}
 
 // openTransport opens the raw sockets. The error matches
 // rawsock.ErrPrivilege when the process may not.
@@ -31,7 +23,7 @@ func openTransport(f socketFlags) (*rawsock.Transport, error) {
 
 // openEngine opens the raw sockets and starts an engine on them. The function
 // that comes with it tells the state of the sockets at any time.
-func openEngine(f socketFlags, rates prober.Options) (engine, func() rawsock.Status, error) {
+func openEngine(f socketFlags, rates prober.Options) (*prober.Engine, func() rawsock.Status, error) {
 	transport, err := openTransport(f)
 	if err != nil {
 		return nil, nil, err

@@ -15,7 +15,7 @@ func places() []place {
 	return []place{
 		{
 			dir: "cmd/probe-agent",
-			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "stats", "internal/config", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
+			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "stats", "internal/config", "internal/daemon", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
 		},
 		{dir: "access"},
 		{dir: "policy"},
@@ -33,6 +33,7 @@ func places() []place {
 		},
 		{dir: "internal/e2e", tests: []string{"api", "packet", "prober", "stats", "internal/rawsock", "internal/netsim/..."}},
 		{dir: "internal/config"},
+		{dir: "internal/daemon"},
 		{
 			dir:   "internal/metrics",
 			own:   []string{"prober", "lookup", "internal/rawsock"},

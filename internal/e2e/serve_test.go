@@ -196,3 +196,26 @@ func TestTermination(t *testing.T) {
 	}
 	d.awaitLog(t, "stopped")
 }
+
+// Traces that take longer than the grace are cut. Their request is answered
+// with those that were done, and says of the others that they were cut.
+func TestTerminationCuts(t *testing.T) {
+	lab := kerneltest.Build(t, chain())
+	d, tap := newDaemon(t, lab, "--rate", fmt.Sprint(slow), "--shutdown-grace", "0s"), newTap(t, lab)
+	answered := make(chan answer, 1)
+	go func() {
+		defer close(answered)
+		answered <- d.ask(t, http.MethodPost, endpointPath, endless(lab))
+	}()
+	tap.await(t, 5)
+	d.terminate(t)
+	d.awaitLog(t, "requests are cut off")
+	a := <-answered
+	if a.status != http.StatusOK || a.Result[0].Colos[0].Error != "Could not gather traceroute data: Code 2" {
+		t.Errorf("the request under way got %d: %s", a.status, a.body)
+	}
+	if len(a.Messages) != 1 || !strings.HasSuffix(a.Messages[0].Message, "cut short: the agent is shutting down") {
+		t.Errorf("messages %+v", a.Messages)
+	}
+	d.awaitLog(t, "stopped")
+}

@@ -54,7 +54,7 @@ func everything() Config {
 					Hits: 401, Misses: 402, Late: 403, Found: 404, Absent: 405, Refused: 406, Failed: 407,
 					Timeouts: 408, Dropped: 409, Entries: 410, Flying: 411, Waiting: 412,
 				},
-				Table: lookup.TableStats{Prefixes: 501, Loaded: time.Unix(502, 5e8), LoadTime: 503 * time.Millisecond, Rejected: 504},
+				Table: lookup.TableStats{Prefixes: 501, Loaded: time.Unix(502, 5e8), LoadTime: 503 * time.Millisecond},
 			}
 		},
 		Build: Build{Version: "1.2.3", Commit: "0123abcd", Go: "go1.26"},

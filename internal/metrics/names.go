@@ -29,8 +29,6 @@ func newLookupReading(read func() lookup.Stats) prometheus.Collector {
 		})
 	r.gauge("lookup_table_load_seconds", "How long the loading of the table of AS numbers took.",
 		func(s *stats) float64 { return s.Table.LoadTime.Seconds() })
-	r.counter("lookup_table_rejected_total", "Reloads of the table of AS numbers that failed.",
-		func(s *stats) uint64 { return s.Table.Rejected })
 	return r
 }
 

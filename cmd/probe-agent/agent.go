@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"probe-agent/api"
+	"probe-agent/internal/daemon"
+	"probe-agent/internal/metrics"
+	"probe-agent/internal/rawsock"
+	"probe-agent/lookup"
+	"probe-agent/prober"
+)
+
+// agent is what runs behind serve. Its components are opened as the settings
+// say, and put in order by the parts; see reload.go.
+type agent struct {
+	log      logger
+	settings *settings // that it started with
+
+	engine  *prober.Engine
+	sockets func() rawsock.Status
+	names   *lookup.Service
+	numbers *metrics.Metrics
+	handler *api.Handler
+	servers []daemon.Server
+}
+
+// open opens what the agent needs, all but what parts put in use. The caller
+// closes the agent, also after an error.
+func (a *agent) open(ctx context.Context) (err error) {
+	c := a.settings
+	// The rates are put in use before the first trace.
+	if a.engine, a.sockets, err = openEngine(c.socketFlags, prober.Options{}); err != nil {
+		return err
+	}
+	logStatus(a.log.Logger, a.sockets())
+	if a.names, err = lookup.New(ctx, lookup.Config{Names: lookup.Mode(c.Names)}); err != nil {
+		return err
+	}
+	a.numbers = metrics.New(metrics.Config{
+		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Build: metricsBuild(), Log: a.log.Logger,
+	})
+	if a.handler, err = a.newHandler(); err != nil {
+		return err
+	}
+	listener, err := daemon.Listen(ctx, string(c.Listen))
+	if err != nil {
+		return err
+	}
+	a.servers = append(a.servers, daemon.Server{
+		Name: "the API", Listener: listener, HTTP: api.NewServer(a.handler, a.log.Logger),
+	})
+	return nil
+}
+
+func (a *agent) newHandler() (*api.Handler, error) {
+	city := a.settings.City
+	if city == "" {
+		city = hostname()
+	}
+	service, err := api.New(api.Config{
+		Colos:     []api.Colo{&api.Local{ColoName: string(a.settings.Colo), CityName: city, Tracer: a.numbers.Tracer(a.engine)}},
+		Annotator: a.names,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.NewHandler(api.HandlerConfig{Service: service, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers}), nil
+}
+
+// serve serves until a signal comes.
+func (a *agent) serve(signals *daemon.Signals, args []string) error {
+	for _, s := range a.servers {
+		a.log.Info("listening", "address", s.Listener.Addr().String(), "server", s.Name, "colo", string(a.settings.Colo))
+	}
+	reloader := daemon.Reloader[*settings]{
+		Read:    func() (*settings, error) { return readSettings(args) },
+		Parts:   a.parts(),
+		Started: a.settings,
+		Fixed:   fixedSettings,
+	}
+	err := daemon.Run(daemon.Config{
+		Log:     a.log.Logger,
+		Signals: signals,
+		Servers: a.servers,
+		Watch: []func(context.Context){
+			func(ctx context.Context) { watchLosses(ctx, a.log.Logger, a.sockets) },
+		},
+		Reload: reloader.Reload,
+		Drain:  a.handler.Drain,
+		Grace:  time.Duration(a.settings.ShutdownGrace),
+		Cut:    a.handler.Cut,
+	})
+	if err == nil {
+		a.log.Info("stopped")
+	}
+	return err
+}
+
+// close closes what is open. Sockets that end with the process have nothing to
+// tell.
+func (a *agent) close() {
+	for _, s := range a.servers {
+		_ = s.Listener.Close()
+	}
+	if a.names != nil {
+		a.names.Close()
+	}
+	if a.engine != nil {
+		_ = a.engine.Close()
+	}
+}
+
+// metricsBuild is what the metrics say of this binary.
+func metricsBuild() metrics.Build {
+	info, _ := debug.ReadBuildInfo()
+	b := buildOf(info)
+	return metrics.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}
+}
+
+// hostname is the place of an agent that was not told its place.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}

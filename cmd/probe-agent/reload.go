@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/alecthomas/kong"
+
+	"probe-agent/internal/daemon"
+	"probe-agent/lookup"
+	"probe-agent/prober"
+)
+
+// settings are those of serve as they were read at one time.
+type settings struct {
+	*serveCommand
+	flags []*kong.Flag // that they come from, in the order of the help
+}
+
+// readSettings reads the settings from the arguments of the program, the
+// environment and the file that one of them names.
+func readSettings(args []string) (*settings, error) {
+	parser, line, err := newParser()
+	if err != nil {
+		return nil, err
+	}
+	context, err := parser.Parse(args)
+	if err != nil {
+		return nil, err
+	}
+	return &settings{serveCommand: &line.Serve, flags: context.Selected().Flags}, nil
+}
+
+// parts are what the agent makes from its settings at the start, and again at
+// every reload. Package daemon says how to add one. The flags that a part reads
+// are tagged with reload.
+func (a *agent) parts() []daemon.Part[*settings] {
+	return []daemon.Part[*settings]{
+		{Prepare: func(_ context.Context, s *settings) (func(), error) {
+			return func() { a.log.level.Set(s.LogLevel.level()) }, nil
+		}},
+		{Prepare: func(_ context.Context, s *settings) (func(), error) {
+			rates := prober.Options{Rate: float64(s.Rate), NearHopRate: float64(s.NearHopRate), PrefixRate: float64(s.PrefixRate)}
+			return func() { a.engine.SetRates(rates) }, nil
+		}},
+		{Prepare: func(ctx context.Context, s *settings) (func(), error) {
+			tables, err := lookup.LoadTables(ctx, s.ASNData...)
+			if err != nil {
+				return nil, err
+			}
+			servers := s.servers()
+			return func() {
+				a.names.UseTables(tables)
+				a.names.UseServers(servers)
+			}, nil
+		}},
+	}
+}
+
+// fixedSettings names the settings that differ and that no part puts in use.
+func fixedSettings(started, fresh *settings) []string {
+	var differ []string
+	for i, flag := range started.flags {
+		if flag.Tag.Has("reload") {
+			continue
+		}
+		// Of one program, so in one order.
+		if !reflect.DeepEqual(flag.Target.Interface(), fresh.flags[i].Target.Interface()) {
+			differ = append(differ, flag.Name)
+		}
+	}
+	return differ
+}

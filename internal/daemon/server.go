@@ -1,0 +1,40 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+)
+
+// Server is one HTTP server of the process, and where it listens.
+type Server struct {
+	Name     string // in errors, like "api"
+	Listener net.Listener
+	HTTP     *http.Server // speaks TLS when it has a TLSConfig
+}
+
+// Listen listens on a TCP address, host:port.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("daemon: listening on %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+// serve returns when the server has been shut down or cannot go on, which is
+// an error.
+func (s *Server) serve() error {
+	var err error
+	if s.HTTP.TLSConfig != nil {
+		err = s.HTTP.ServeTLS(s.Listener, "", "")
+	} else {
+		err = s.HTTP.Serve(s.Listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("daemon: serving %s: %w", s.Name, err)
+}
