@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"probe-agent/access"
 )
 
 // statusAbandoned is logged and observed, never sent, for a request whose
@@ -20,6 +22,8 @@ type exchange struct {
 	ray       string // id of the request: 16 hex digits, a hyphen, the colo
 	targets   int
 	abandoned bool
+	quiet     bool             // one of a flood that needs no line each
+	principal access.Principal // on whose behalf, as far as known
 }
 
 type exchangeKey struct{}
@@ -48,16 +52,19 @@ func record(log *slog.Logger, colo string, observer Observer) func(http.Handler)
 				took := time.Since(started)
 				end(chi.RouteContext(r.Context()).RoutePattern(), sw.status, took)
 				level := slog.LevelInfo
-				if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == metricsPath {
+				if x.quiet || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == metricsPath {
 					level = slog.LevelDebug
 				}
 				log.LogAttrs(r.Context(), level, "request",
 					slog.String("method", r.Method),
-					slog.String("path", r.URL.Path),
+					slog.String("path", access.Redact(r.URL.Path)),
 					slog.Int("status", sw.status),
 					slog.Duration("duration", took),
 					slog.String("ray", x.ray),
 					slog.String("remote", r.RemoteAddr),
+					slog.String("client", clientOf(r).String()),
+					slog.String("token", x.principal.Token),
+					slog.String("account", x.principal.Account),
 					slog.Int("targets", x.targets))
 			}()
 			next.ServeHTTP(sw, r)

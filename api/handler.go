@@ -6,9 +6,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"probe-agent/access"
 )
 
 // traceroutePath is the endpoint below each base path.
@@ -26,6 +30,15 @@ type HandlerConfig struct {
 	MaxRequests int
 	Observer    Observer     // nil: nobody watches
 	Metrics     http.Handler // serves GET /metrics; nil: there is no such route
+
+	// Credentials say who may ask. Without any in it, everybody may who
+	// reaches the agent, which must be on loopback then (CheckListen), but for
+	// web pages. Nil: who reaches the Handler is the caller's business alone.
+	Credentials *access.Registry
+	Proxies     *Proxies // nil: no proxy is trusted
+	// ClientCertificates tells whether every client must have shown a verified
+	// certificate. Safe for concurrent use. Nil: none need.
+	ClientCertificates func() bool
 }
 
 // Handler serves the HTTP API. Every answer that it gives, whatever was asked,
@@ -55,15 +68,16 @@ func NewHandler(c HandlerConfig) *Handler {
 	if observer == nil {
 		observer = unobserved{}
 	}
-	h.routes.Use(record(h.log, h.service.colos[0].Name(), observer), recoverPanics(h.log))
+	door := newDoor(c)
+	h.routes.Use(door.proxies.findClient, record(h.log, h.service.colos[0].Name(), observer), recoverPanics(h.log))
 	h.routes.NotFound(refuseRoute)
 	h.routes.MethodNotAllowed(h.refuseMethod)
 	for _, base := range []string{"/client/v4", ""} {
-		h.routes.With(requireAccount, h.gate.admit).Post(base+traceroutePath, h.traceroute)
+		h.routes.With(requireAccount, door.authenticate, h.gate.admit).Post(base+traceroutePath, h.traceroute)
 	}
 	lookedAt := map[string]http.HandlerFunc{"/healthz": h.healthz, "/readyz": h.readyz}
 	if c.Metrics != nil {
-		lookedAt[metricsPath] = uncached(c.Metrics)
+		lookedAt[metricsPath] = door.authenticate(uncached(c.Metrics)).ServeHTTP
 	}
 	for path, serve := range lookedAt {
 		h.routes.Get(path, serve)
@@ -110,9 +124,7 @@ func (h *Handler) traceroute(w http.ResponseWriter, r *http.Request) {
 // requireAccount passes requests whose account id has the right form.
 func requireAccount(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := chi.URLParam(r, "account_id")
-		odd := func(c rune) bool { return !isAlphanumeric(c) && c != '-' && c != '_' }
-		if id == "" || len(id) > 32 || strings.ContainsFunc(id, odd) {
+		if access.CheckAccount(chi.URLParam(r, "account_id")) != nil {
 			refuseRoute(w, r)
 			return
 		}
@@ -154,6 +166,8 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	switch refused.Status {
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", wholeSeconds(refused.RetryAfter))
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter)
 		w.Header().Set("x-should-retry", "false")
@@ -162,6 +176,13 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("x-should-retry", "false")
 	}
 	writeJSON(w, refused.Status, refused.Response())
+}
+
+// wholeSeconds renders a time to wait as Retry-After has it: rounded up, and
+// from 1 to 59, which every SDK is ready to wait for.
+func wholeSeconds(d time.Duration) string {
+	seconds := int64((d + time.Second - 1) / time.Second)
+	return strconv.FormatInt(min(max(seconds, 1), 59), 10)
 }
 
 // writeJSON writes a whole answer. An error of writing means that the client

@@ -115,7 +115,7 @@ func TestBodyLimit(t *testing.T) {
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
-	u.t.Error("read a body that was announced as too large")
+	u.t.Error("read a body that nobody may read")
 	return 0, errors.New("unread")
 }
 

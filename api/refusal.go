@@ -4,22 +4,27 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Codes of the error envelope. Those that Cloudflare's API has were kept.
 const (
-	codeBody        = 1001 // not JSON, or of the wrong type
-	codeTargets     = 1002 // targets missing, too many, or not traceable
-	codeOption      = 1003 // an option out of range
-	codePacketType  = 1004 // unknown packet type
-	codeColo        = 1005 // unknown colo
-	codeTooLarge    = 1006 // body over maxBody
-	codeUnavailable = 1050 // overloaded, shutting down, not ready
-	codeInternal    = 1051 // a fault of the agent
-	codeMethod      = 7001 // method not allowed
-	codeRoute       = 7003 // no such route, or a malformed account id
-	codeFailureBase = 1000 // plus a FailureCode: in messages of an answer
-	maxFaults       = 32   // errors told about one request
+	codeBody            = 1001  // not JSON, or of the wrong type
+	codeTargets         = 1002  // targets missing, too many, or not traceable
+	codeOption          = 1003  // an option out of range
+	codePacketType      = 1004  // unknown packet type
+	codeColo            = 1005  // unknown colo
+	codeTooLarge        = 1006  // body over maxBody
+	codeTooMany         = 971   // too many requests
+	codeUnavailable     = 1050  // overloaded, shutting down, not ready
+	codeInternal        = 1051  // a fault of the agent
+	codeHeaders         = 6003  // malformed credentials
+	codeMethod          = 7001  // method not allowed
+	codeRoute           = 7003  // no such route, or a malformed account id
+	codeUnauthorized    = 9109  // may not, or not for this account
+	codeUnauthenticated = 10000 // nobody known
+	codeFailureBase     = 1000  // plus a FailureCode: in messages of an answer
+	maxFaults           = 32    // errors told about one request
 )
 
 // Message is one entry of errors or messages.
@@ -38,6 +43,10 @@ type Source struct {
 type RequestError struct {
 	Status int       // HTTP status, 4xx or 5xx
 	Faults []Message // one per wrong field, 1 to 32 of them
+	Notes  []Message // what else the client may want to know
+	// RetryAfter is when to ask again, for status 429: sent in whole seconds
+	// from 1 to 59.
+	RetryAfter time.Duration
 }
 
 // Error names every fault with its field, on one line.
@@ -54,7 +63,7 @@ func (e *RequestError) Error() string {
 
 // Response returns the envelope of the refusal.
 func (e *RequestError) Response() *Response {
-	return &Response{Errors: e.Faults, Messages: []Message{}}
+	return &Response{Errors: e.Faults, Messages: append([]Message{}, e.Notes...)}
 }
 
 // refusal is a RequestError about no single field.

@@ -32,6 +32,7 @@ func places() []place {
 			tests: []string{"api", "prober", "stats", "internal/rawsock"},
 		},
 		{dir: "internal/e2e", tests: []string{"api", "packet", "prober", "stats", "internal/rawsock", "internal/netsim/..."}},
+		{dir: "internal/certificate"},
 		{dir: "internal/config"},
 		{dir: "internal/daemon"},
 		{

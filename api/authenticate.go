@@ -1,0 +1,120 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"probe-agent/access"
+)
+
+// door lets requests in on somebody's behalf, or not at all.
+type door struct {
+	credentials  *access.Registry
+	proxies      *Proxies
+	certificates func() bool
+	failures     *failures
+	crossOrigin  *http.CrossOriginProtection
+}
+
+func newDoor(c HandlerConfig) *door {
+	d := &door{
+		credentials: c.Credentials, proxies: c.Proxies, certificates: c.ClientCertificates,
+		failures: newFailures(), crossOrigin: http.NewCrossOriginProtection(),
+	}
+	if d.proxies == nil {
+		d.proxies = new(Proxies)
+	}
+	if d.certificates == nil {
+		d.certificates = func() bool { return false }
+	}
+	return d
+}
+
+// authenticate passes requests with credentials for the account in their path,
+// or for any account where the path has none, on behalf of the
+// access.Principal that it puts into their context. It does so before the body
+// is read: a stranger's bytes cost nothing.
+//
+// Right credentials always pass, whatever came from the same address before;
+// strangers are answered with 429 once they are too many from one address.
+func (d *door) authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		principal, refused := d.identify(r, time.Now())
+		if refused != nil {
+			if wait := d.failures.count(clientOf(r), time.Now()); wait > 0 {
+				exchangeOf(r).quiet = true
+				refused = refusal(http.StatusTooManyRequests, codeTooMany, "too many requests without valid credentials from one address")
+				refused.RetryAfter = wait
+			}
+			writeError(w, r, refused)
+			return
+		}
+		exchangeOf(r).principal = principal
+		next.ServeHTTP(w, r.WithContext(access.WithPrincipal(r.Context(), principal)))
+	})
+}
+
+func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *RequestError) {
+	if d.certificates() && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
+		return access.Principal{}, unauthenticated("a client certificate is required")
+	}
+	if d.credentials == nil {
+		return access.Principal{}, nil
+	}
+	if d.credentials.Empty() {
+		return access.Principal{}, d.refusePage(r)
+	}
+	shown, refused := readCredentials(r.Header)
+	if refused != nil {
+		return access.Principal{}, refused
+	}
+	credential, err := d.holder(shown, now)
+	switch {
+	case shown.secret == "":
+		return access.Principal{}, unauthenticated("send Authorization: Bearer TOKEN, or both of X-Auth-Email and X-Auth-Key")
+	case errors.Is(err, access.ErrExpired):
+		return access.Principal{}, unauthenticated("the credential " + credential.Name + " expired on " + credential.Expires.Format(time.RFC3339))
+	case err != nil:
+		return access.Principal{}, unauthenticated("")
+	}
+	account := chi.URLParam(r, "account_id")
+	if account == "" {
+		account = credential.Accounts[0]
+	}
+	if !credential.Permits(account) {
+		exchangeOf(r).principal.Token = credential.Name
+		return access.Principal{}, unauthorized("Unauthorized to access requested resource",
+			"the credential "+credential.Name+" is for "+strings.Join(credential.Accounts, ", "))
+	}
+	return access.Principal{Token: credential.Name, Account: account}, nil
+}
+
+func (d *door) holder(shown presented, now time.Time) (access.Credential, error) {
+	if shown.email != "" {
+		return d.credentials.Key(shown.email, shown.secret, now)
+	}
+	return d.credentials.Token(shown.secret, now)
+}
+
+// unauthenticated refuses somebody unknown. The error has Cloudflare's words;
+// ours, if any, go to the messages.
+func unauthenticated(words string) *RequestError {
+	refused := refusal(http.StatusForbidden, codeUnauthenticated, "Authentication error")
+	if words != "" {
+		refused.Notes = []Message{{Code: codeUnauthenticated, Message: words}}
+	}
+	return refused
+}
+
+// unauthorized refuses somebody who may not, or not in this way.
+func unauthorized(words, note string) *RequestError {
+	refused := refusal(http.StatusForbidden, codeUnauthorized, words)
+	if note != "" {
+		refused.Notes = []Message{{Code: codeUnauthorized, Message: note}}
+	}
+	return refused
+}

@@ -1,0 +1,207 @@
+package certificate
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// shown returns the name in the certificate that s shows.
+func shown(t *testing.T, s *Store) string {
+	t.Helper()
+	client, server := net.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- tls.Server(server, s.Config()).HandshakeContext(t.Context())
+		_ = server.Close()
+	}()
+	c := tls.Client(client, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	defer c.Close()
+	if err := c.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	state := c.ConnectionState()
+	if state.NegotiatedProtocol != "h2" || state.Version < tls.VersionTLS12 {
+		t.Errorf("protocol %q, version %#x", state.NegotiatedProtocol, state.Version)
+	}
+	return state.PeerCertificates[0].Subject.CommonName
+}
+
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, "ca")
+	first, second := ca.write(t, dir, "first"), ca.write(t, dir, "second")
+	caFile := filepath.Join(dir, "ca.pem")
+	write(t, caFile, ca.pem)
+	empty := filepath.Join(dir, "empty.pem")
+	write(t, empty, []byte("no certificate\n"))
+	large := filepath.Join(dir, "large.pem")
+	write(t, large, make([]byte, maxFile+1))
+
+	s, err := Load(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := []struct {
+		name  string
+		files Files
+		want  string
+	}{
+		{"no file", Files{Certificate: filepath.Join(dir, "none.pem"), Key: first.Key}, "none.pem"},
+		{"no key", Files{Certificate: first.Certificate, Key: filepath.Join(dir, "none.key")}, "none.key"},
+		{"key of another", Files{Certificate: first.Certificate, Key: second.Key}, "private key does not match"},
+		{"not PEM", Files{Certificate: empty, Key: first.Key}, "empty.pem"},
+		{"too large", Files{Certificate: large, Key: first.Key}, "large.pem: is too large"},
+		{"no authority", Files{Certificate: first.Certificate, Key: first.Key, ClientCA: empty}, "empty.pem: no certificate in it"},
+	}
+	for _, tt := range faults {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := s.Replace(tt.files); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error is %v, want one with %q", err, tt.want)
+			}
+			if got := shown(t, s); got != "first" || s.AsksClients() {
+				t.Errorf("now shows %q, asks clients: %t", got, s.AsksClients())
+			}
+		})
+	}
+	second.ClientCA = caFile
+	if err := s.Replace(second); err != nil {
+		t.Fatal(err)
+	}
+	if got := shown(t, s); got != "second" || !s.AsksClients() {
+		t.Errorf("shows %q, asks clients: %t", got, s.AsksClients())
+	}
+	if s.Expires().Before(time.Now()) {
+		t.Errorf("expires %v", s.Expires())
+	}
+}
+
+// Watch takes over what is good, keeps what it had where that is bad, and says
+// each once.
+func TestWatch(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, "ca")
+	live := ca.write(t, dir, "live")
+	next, err := os.ReadFile(ca.write(t, dir, "next").Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(filepath.Join(dir, "next.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Load(live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []error
+		ctx, cancel := context.WithCancel(t.Context())
+		go s.Watch(ctx, time.Second, func(err error) { told = append(told, err) })
+		later := func() {
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+		}
+		expect := func(name string, reports int, bad bool) {
+			t.Helper()
+			later()
+			if got := shown(t, s); got != name {
+				t.Errorf("shows %q, want %q", got, name)
+			}
+			if len(told) != reports || reports > 0 && (told[reports-1] != nil) != bad {
+				t.Errorf("told %v, want %d reports, the last one bad: %t", told, reports, bad)
+			}
+		}
+		expect("live", 0, false)
+		write(t, live.Certificate, next) // halfway: the key is still the old one
+		expect("live", 1, true)
+		write(t, live.Key, key)
+		expect("next", 2, false)
+		if err := os.Remove(live.Key); err != nil {
+			t.Fatal(err)
+		}
+		expect("next", 3, true)
+		write(t, live.Key, key)
+		later()
+		if len(told) != 3 {
+			t.Errorf("told %v", told)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// A client's certificate is verified when it is shown, and no session survives
+// the authority that it was begun under.
+func TestClientCertificates(t *testing.T) {
+	dir := t.TempDir()
+	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	files := ours.write(t, dir, "server")
+	files.ClientCA = filepath.Join(dir, "ca.pem")
+	write(t, files.ClientCA, ours.pem)
+	s, err := Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ours.certificate)
+	load := func(f Files) []tls.Certificate {
+		pair, err := tls.LoadX509KeyPair(f.Certificate, f.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []tls.Certificate{pair}
+	}
+	tests := []struct {
+		name     string
+		shows    []tls.Certificate
+		verified bool
+		refused  bool
+	}{
+		{"none", nil, false, false},
+		{"ours", load(ours.write(t, dir, "client")), true, false},
+		{"of another authority", load(theirs.write(t, dir, "stranger")), false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			clientEnd, serverEnd := net.Pipe()
+			defer clientEnd.Close()
+			server := tls.Server(serverEnd, s.Config())
+			done := make(chan error, 1)
+			go func() {
+				done <- server.HandshakeContext(t.Context())
+				_ = serverEnd.Close()
+			}()
+			client := tls.Client(clientEnd, &tls.Config{
+				RootCAs: roots, ServerName: "localhost",
+				GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+					if tt.shows == nil {
+						return new(tls.Certificate), nil
+					}
+					return &tt.shows[0], nil // also when the server does not ask for its authority
+				},
+			})
+			clientErr := client.HandshakeContext(t.Context())
+			if clientErr == nil && tt.refused {
+				_, _ = client.Read(make([]byte, 1)) // takes the server's alert off the pipe
+			}
+			err := <-done
+			if (err != nil) != tt.refused {
+				t.Fatalf("the server says %v, the client %v", err, clientErr)
+			}
+			if got := len(server.ConnectionState().VerifiedChains) > 0; got != tt.verified {
+				t.Errorf("verified: %t, want %t", got, tt.verified)
+			}
+		})
+	}
+}
