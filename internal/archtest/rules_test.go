@@ -15,13 +15,14 @@ func places() []place {
 	return []place{
 		{
 			dir: "cmd/probe-agent",
-			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "stats", "internal/config", "internal/daemon", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
+			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "quota", "stats", "internal/config", "internal/daemon", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
 		},
 		{dir: "access"},
 		{dir: "policy"},
-		{dir: "api", own: []string{"access", "policy", "prober", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
+		{dir: "api", own: []string{"access", "policy", "prober", "quota", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
 		{dir: "fleet", own: []string{"api", "prober"}, tests: []string{"internal/netsim/..."}},
 		{dir: "lookup"},
+		{dir: "quota"},
 		{dir: "prober", own: []string{"packet", "stats"}, tests: []string{"internal/netsim/...", "internal/rawsock"}},
 		{dir: "stats"},
 		{dir: "packet"},
@@ -37,7 +38,7 @@ func places() []place {
 		{dir: "internal/daemon"},
 		{
 			dir:   "internal/metrics",
-			own:   []string{"prober", "lookup", "internal/rawsock"},
+			own:   []string{"prober", "lookup", "quota", "internal/rawsock"},
 			tests: []string{"api"},
 		},
 		{dir: "internal/preflight", own: []string{"internal/rawsock"}},
@@ -71,6 +72,11 @@ func bans() []ban {
 			in:      []string{"access"},
 			imports: []string{"net/...", "os/...", "log/..."},
 			why:     "who may ask is decided without HTTP, files and logs, so that no secret can get there",
+		},
+		{
+			in:      []string{"quota"},
+			imports: []string{"net/...", "os/...", "log/..."},
+			why:     "how much may be asked is decided without HTTP",
 		},
 		{
 			in:      []string{"stats"},
