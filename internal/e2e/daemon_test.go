@@ -45,8 +45,16 @@ func environment() []string {
 // until it listens, and demands that it ends well after the test.
 func newDaemon(t *testing.T, lab *kernel.Lab, options ...string) *daemon {
 	t.Helper()
-	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--colo", "den01", "--city", "Denver", "--names", "off"}, options...)
-	d := &daemon{Lab: lab, process: lab.Command(context.Background(), "probe-agent", args...), law: loadLaw(t)}
+	return startDaemon(t, lab, nil, append([]string{"--names", "off"}, options...)...)
+}
+
+// startDaemon does the same without saying anything of name servers. The
+// daemon is started by another program, with its arguments, if that is given.
+func startDaemon(t *testing.T, lab *kernel.Lab, by []string, options ...string) *daemon {
+	t.Helper()
+	command := append(by, "probe-agent", "serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--colo", "den01", "--city", "Denver")
+	command = append(command, options...)
+	d := &daemon{Lab: lab, process: lab.Command(context.Background(), command[0], command[1:]...), law: loadLaw(t)}
 	d.process.Env = environment()
 	stderr, err := d.process.StderrPipe()
 	if err != nil {

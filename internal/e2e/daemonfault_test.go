@@ -51,10 +51,10 @@ func TestDaemonHostFaults(t *testing.T) {
 				want, hit := fault.hits(method, ipv6)
 				a := d.ask(t, http.MethodPost, endpointPath, f.both(method, ipv6, wait))
 				affected, other := f.entries(t, a)
-				equal(t, f.hops(method, f.bystander(ipv6)), rendered(t, other.Hops))
+				equal(t, f.hops(method, f.bystander(ipv6), 0), rendered(t, other.Hops))
 				switch {
 				case !hit:
-					equal(t, f.hops(method, f.affected(ipv6)), rendered(t, affected.Hops))
+					equal(t, f.hops(method, f.affected(ipv6), 0), rendered(t, affected.Hops))
 				case want == 0:
 					silent(t, affected)
 				default:
@@ -89,8 +89,8 @@ func (f fork) entries(t testing.TB, a answer) (affected, bystander api.ColoResul
 func (f fork) well(t testing.TB, a answer, method prober.Method, ipv6 bool) {
 	t.Helper()
 	affected, bystander := f.entries(t, a)
-	equal(t, f.hops(method, f.affected(ipv6)), rendered(t, affected.Hops))
-	equal(t, f.hops(method, f.bystander(ipv6)), rendered(t, bystander.Hops))
+	equal(t, f.hops(method, f.affected(ipv6), 0), rendered(t, affected.Hops))
+	equal(t, f.hops(method, f.bystander(ipv6), 0), rendered(t, bystander.Hops))
 	if len(a.Messages) != 0 {
 		t.Errorf("messages %+v", a.Messages)
 	}

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -20,12 +21,13 @@ import (
 // beyond the wait that it was asked for.
 const faultPatience = 8 * time.Second
 
-// openEngine starts an engine with the given sockets on a node.
-func openEngine(t testing.TB, lab *kernel.Lab, options rawsock.Options) (*prober.Engine, *rawsock.Transport) {
+// openEngine starts an engine with the given sockets on a lab's host, and a
+// rate, 0 for the daemon's. The caller must close it.
+func openEngine(t testing.TB, lab *kernel.Lab, options rawsock.Options, rate float64) (*prober.Engine, *rawsock.Transport) {
 	t.Helper()
 	var transport *rawsock.Transport
 	on(t, lab.Host, func() (err error) { transport, err = rawsock.Open(options); return err })
-	engine, err := prober.New(onHost{transport, lab}, prober.Options{Rate: prober.DefaultRate})
+	engine, err := prober.New(onHost{transport, lab}, prober.Options{Rate: cmp.Or(rate, prober.DefaultRate)})
 	if err != nil {
 		transport.Close()
 		t.Fatal(err)
@@ -83,7 +85,7 @@ func (f fork) unharmed(t testing.TB, who string, result *prober.Result, err erro
 		t.Errorf("%s: %v", who, err)
 		return
 	}
-	equal(t, f.hops(result.Spec.Method, result.Spec.Target), shown(result))
+	equal(t, f.hops(result.Spec.Method, result.Spec.Target, result.Spec.PacketsPerTTL), shown(result))
 	if c := result.Counts; c.Duplicates+c.Late+c.Forged != 0 {
 		t.Errorf("%s: %v to %v: counts %+v", who, result.Spec.Method, result.Spec.Target, c)
 	}
@@ -114,7 +116,7 @@ func TestHostFaults(t *testing.T) {
 	f := newFork(t)
 	ignored := goleak.IgnoreCurrent()
 	before := descriptors(t, "self")
-	engine, transport := openEngine(t, f.Lab, rawsock.Options{})
+	engine, transport := openEngine(t, f.Lab, rawsock.Options{}, 0)
 	open := descriptors(t, "self")
 	f.together(t, engine, nil)
 	for _, fault := range hostFaults() {
