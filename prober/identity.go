@@ -85,6 +85,7 @@ type names struct {
 	refs    []flowRef
 	free    [][]handle // by source port; a single list in the echo space
 	resting []quarantined
+	count   int // of all names
 }
 
 // identity is all that tells probes apart. Not safe for concurrent use.
@@ -122,6 +123,7 @@ func (n *names) init(lists, each int) {
 	}
 	n.refs = make([]flowRef, lists*stride)
 	n.free = make([][]handle, lists)
+	n.count = lists * each
 	for l := range n.free {
 		n.free[l] = make([]handle, each)
 		for i, at := range rand.Perm(each) {
@@ -205,6 +207,20 @@ func (n *names) rest(id *identity, now instant) {
 		over++
 	}
 	n.resting = n.resting[over:]
+}
+
+// held is how many names are not free at a time.
+func (id *identity) held(now instant) int {
+	held := 0
+	for i := range id.spaces {
+		n := &id.spaces[i]
+		n.rest(id, now)
+		held += n.count
+		for _, list := range n.free {
+			held -= len(list)
+		}
+	}
+	return held
 }
 
 func (n *names) drop(id *identity, q quarantined) {

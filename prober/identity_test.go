@@ -156,3 +156,23 @@ func TestEverySequenceIsAUDPChecksum(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesAreGivenBack: after the quarantine of the last trace every name is
+// free again.
+func TestNamesAreGivenBack(t *testing.T) {
+	for _, typ := range []packet.Type{packet.ICMP, packet.UDP, packet.TCP, packet.GRE} {
+		id := newIdentity(testPorts(16))
+		for _, tr := range tracesOf(3, Spec{PacketsPerTTL: 5}, typ) {
+			if err := id.acquire(tr, 0); err != nil {
+				t.Fatal(err)
+			}
+			id.release(tr, instant(time.Second))
+		}
+		if early := id.held(instant(time.Second) - 1); early != 15 {
+			t.Errorf("%v: %d names rest, want 15", typ, early)
+		}
+		if late := id.held(instant(time.Second)); late != 0 {
+			t.Errorf("%v: %d names are not given back", typ, late)
+		}
+	}
+}

@@ -34,6 +34,7 @@ type Totals struct {
 	Foreign       uint64 // packets that answer no probe of ours
 	Malformed     uint64 // packets that could not be read
 	Running       int    // traces under way
+	NamesHeld     int    // flow names of running traces, and of ended ones whose last answers may yet come
 	// How often a probe that a trace wanted to send was put off, by the rate
 	// that it had to wait for: that of all probes, of a near hop, of its
 	// destination prefix. Each further look that finds it closed counts.
@@ -52,6 +53,7 @@ func (e *Engine) Totals() Totals {
 		Matched: t.Replies[matched], Duplicate: t.Replies[duplicate], Late: t.Replies[late],
 		Forged: t.Replies[forged], Foreign: t.Replies[foreign], Malformed: t.Replies[malformed],
 		Running:   len(e.running),
+		NamesHeld: e.identity.held(e.now().mono),
 		RateWaits: t.Held, NearWaits: e.near.waits, PrefixWaits: e.prefixes.waits,
 		KernelClock: t.Clocks[KernelClock], KernelReceiveClock: t.Clocks[KernelReceiveClock], UserClock: t.Clocks[UserClock],
 	}

@@ -38,5 +38,7 @@ func newEngineReading(read func() prober.Totals) prometheus.Collector {
 		})
 	r.gauge("traces_running", "Traces under way.",
 		func(t *totals) float64 { return float64(t.Running) })
+	r.gauge("flow_names_held", "Names of flows that are not free: of traces under way, and of those whose last answers may yet come.",
+		func(t *totals) float64 { return float64(t.NamesHeld) })
 	return r
 }
