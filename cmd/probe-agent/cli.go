@@ -17,12 +17,14 @@ const (
 
 // commandLine is the grammar that kong parses.
 type commandLine struct {
-	Serve   serveCommand   `cmd:"" help:"Answer traceroute requests over HTTP."`
-	Trace   traceCommand   `cmd:"" help:"Trace targets and print what was found."`
-	Check   checkCommand   `cmd:"" help:"Say whether this host has what the agent needs, and what to do if not."`
-	Health  healthCommand  `cmd:"" help:"Ask the running agent whether it is healthy."`
-	Token   tokenCommand   `cmd:"" help:"Make credentials for clients."`
-	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
+	Serve      serveCommand      `cmd:"" help:"Answer traceroute requests over HTTP."`
+	Trace      traceCommand      `cmd:"" help:"Trace targets and print what was found."`
+	Check      checkCommand      `cmd:"" help:"Say whether this host has what the agent needs, and what to do if not."`
+	Health     healthCommand     `cmd:"" help:"Ask the running agent whether it is healthy."`
+	Token      tokenCommand      `cmd:"" help:"Make credentials for clients."`
+	Version    versionCommand    `cmd:"" help:"Print version, commit and Go version."`
+	Completion completionCommand `cmd:"" help:"Print a script that completes commands and flags in a shell."`
+	Man        manCommand        `cmd:"" help:"Print the manual page."`
 }
 
 // terminal is where a subcommand prints, results to out, the rest to err, and
