@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"probe-agent/api"
 	"probe-agent/internal/daemon"
 	"probe-agent/internal/metrics"
+	"probe-agent/internal/pulse"
 	"probe-agent/internal/rawsock"
 	"probe-agent/lookup"
 	"probe-agent/prober"
@@ -53,6 +55,24 @@ func (a *agent) open(ctx context.Context) (err error) {
 	a.servers = append(a.servers, daemon.Server{
 		Name: "the API", Listener: listener, HTTP: api.NewServer(a.handler, a.log.Logger),
 	})
+	return a.openAdmin(ctx)
+}
+
+// openAdmin opens what is for the operator alone. Health checks are the API's.
+func (a *agent) openAdmin(ctx context.Context) error {
+	if a.settings.AdminListen == "" {
+		return nil
+	}
+	listener, err := daemon.Listen(ctx, string(a.settings.AdminListen))
+	if err != nil {
+		return err
+	}
+	admin := daemon.AdminHandler(map[string]http.Handler{
+		"/metrics": a.numbers, "/healthz": a.handler, "/readyz": a.handler,
+	})
+	a.servers = append(a.servers, daemon.Server{
+		Name: "admin", Listener: listener, HTTP: api.NewServer(admin, a.log.Logger),
+	})
 	return nil
 }
 
@@ -89,10 +109,15 @@ func (a *agent) serve(signals *daemon.Signals, args []string) error {
 		Watch: []func(context.Context){
 			func(ctx context.Context) { watchLosses(ctx, a.log.Logger, a.sockets) },
 		},
-		Reload: reloader.Reload,
-		Drain:  a.handler.Drain,
-		Grace:  time.Duration(a.settings.ShutdownGrace),
-		Cut:    a.handler.Cut,
+		Reload: func(ctx context.Context) ([]string, error) {
+			waiting, err := reloader.Reload(ctx)
+			a.numbers.Reloaded(err == nil)
+			return waiting, err
+		},
+		Healthy: pulse.New(a.engine).Check,
+		Drain:   a.handler.Drain,
+		Grace:   time.Duration(a.settings.ShutdownGrace),
+		Cut:     a.handler.Cut,
 	})
 	if err == nil {
 		a.log.Info("stopped")

@@ -10,6 +10,7 @@ import (
 
 	"probe-agent/api"
 	"probe-agent/internal/daemon"
+	"probe-agent/internal/sandbox"
 )
 
 // gcPercent is Go's GOGC for a daemon whose traces come and go: its live heap
@@ -22,6 +23,7 @@ const gcPercent = 300
 type serveCommand struct {
 	Config        configFile    `placeholder:"FILE" help:"YAML file with any of the flags below as keys. A flag wins over its environment variable, and that over the file."`
 	Listen        listenAddress `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Loopback only, as long as no credentials are configured."`
+	AdminListen   listenAddress `placeholder:"HOST:PORT" help:"Loopback address to serve profiles, /metrics and health checks on, without credentials. Default: none."`
 	Colo          coloName      `default:"loc01" placeholder:"NAME" help:"Short name of this place, which requests select by and answers show (${default})."`
 	City          string        `placeholder:"TEXT" help:"This place in words, as answers show it. Default: the host name."`
 	Rate          packetRate    `reload:"" default:"10000" placeholder:"PPS" help:"Most probes a second, all traces together (${default}). 0 lifts the limit."`
@@ -30,6 +32,7 @@ type serveCommand struct {
 	ShutdownGrace graceTime     `default:"20s" placeholder:"TIME" help:"How long running requests get to finish after the first signal to end (${default}). What takes longer is cut, and says so in its answer."`
 	LogFormat     logFormat     `default:"text" placeholder:"text|json" help:"Form of the log on standard error (${default})."`
 	LogLevel      logLevel      `reload:"" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
+	CheckConfig   bool          `command-line:"" help:"Say what is wrong with the configuration, and with the files that it names, and end. Opens no socket."`
 	nameFlags
 	socketFlags
 }
@@ -39,7 +42,7 @@ func (*serveCommand) Help() string {
 	return "SIGTERM or SIGINT ends the agent: it refuses further requests and lets running ones finish. " +
 		"A second signal ends it at once. SIGHUP reads the configuration again and puts it in use, " +
 		"unless there is anything wrong with it.\n\n" +
-		"Exit code: 0 ended by a signal, 2 error."
+		"Exit code: 0 ended by a signal, or with --check-config nothing is wrong; 2 error."
 }
 
 // maxGrace is more than any request takes.
@@ -64,7 +67,7 @@ func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	if err := api.CheckListen(string(c.Listen), false); err != nil {
+	if err := c.checkListen(); err != nil {
 		return err
 	}
 	a := &agent{
@@ -75,10 +78,31 @@ func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.CheckConfig {
+		fmt.Fprintln(t.out, "the configuration is good")
+		return nil
+	}
 	defer a.close()
 	if err := a.open(signals.Stop()); err != nil {
 		return err
 	}
+	if err := sandbox.Confine(); err != nil {
+		return err
+	}
 	commit()
 	return a.serve(signals, t.args)
+}
+
+// checkListen checks the addresses to listen on.
+func (c *serveCommand) checkListen() error {
+	if err := api.CheckListen(string(c.Listen), false); err != nil {
+		return err
+	}
+	if c.AdminListen == "" {
+		return nil
+	}
+	if err := api.CheckListen(string(c.AdminListen), false); err != nil {
+		return fmt.Errorf("admin-listen %q: profiles show what is in memory, so it must be a loopback address", c.AdminListen)
+	}
+	return nil
 }

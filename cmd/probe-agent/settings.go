@@ -37,11 +37,12 @@ func (configFile) BeforeResolve(context *kong.Context, path *kong.Path) error {
 	return nil
 }
 
-// settingsOf returns the flags of a subcommand as settings of a file.
+// settingsOf returns the flags of a subcommand as settings of a file, but for
+// those that make sense on the command line only.
 func settingsOf(command *kong.Node) []config.Setting {
 	var settings []config.Setting
 	for _, flag := range command.Flags {
-		if _, ok := reflect.TypeAssert[configFile](flag.Target); ok || flag.Name == "help" {
+		if _, ok := reflect.TypeAssert[configFile](flag.Target); ok || flag.Name == "help" || flag.Tag.Has("command-line") {
 			continue
 		}
 		settings = append(settings, config.Setting{

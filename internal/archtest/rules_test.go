@@ -15,7 +15,7 @@ func places() []place {
 	return []place{
 		{
 			dir: "cmd/probe-agent",
-			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "quota", "stats", "internal/config", "internal/daemon", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/sandbox"},
+			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "quota", "stats", "internal/config", "internal/daemon", "internal/metrics", "internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox"},
 		},
 		{dir: "access"},
 		{dir: "policy"},
@@ -36,6 +36,7 @@ func places() []place {
 		{dir: "internal/certificate"},
 		{dir: "internal/config"},
 		{dir: "internal/daemon"},
+		{dir: "internal/pulse", own: []string{"prober"}},
 		{
 			dir:   "internal/metrics",
 			own:   []string{"prober", "lookup", "quota", "internal/rawsock"},

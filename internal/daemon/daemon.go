@@ -22,6 +22,11 @@ type Config struct {
 	// Reload is called at SIGHUP; see Reloader.
 	Reload func(context.Context) (waiting []string, err error)
 
+	// Healthy says whether the process does its work; the service manager's
+	// watchdog is told as long as it does. It returns soon after its context
+	// ends. Nil: it is never told.
+	Healthy func(context.Context) error
+
 	// Drain refuses new work from now on; the channel is closed when all work
 	// under way is done.
 	Drain func() <-chan struct{}
@@ -55,6 +60,8 @@ func Run(c Config) error {
 		})
 	}
 	owned.Go(func() { c.reloads(life) })
+	owned.Go(func() { c.manager().watchdog(life, c.Healthy) })
+	c.manager().ready()
 
 	var broken error
 	select {
@@ -64,6 +71,8 @@ func Run(c Config) error {
 	}
 	return errors.Join(broken, c.close())
 }
+
+func (c *Config) manager() manager { return manager{c.Log} }
 
 // reloads does what SIGHUP asks for until the process begins to end; from then
 // on it takes the signal, whose usual effect would be to end it at once.
@@ -78,11 +87,13 @@ func (c *Config) reloads(life context.Context) {
 		if stop.Err() != nil {
 			continue
 		}
+		c.manager().reloading()
 		waiting, err := c.Reload(stop)
 		if stop.Err() != nil {
 			continue
 		}
 		c.tell(waiting, err)
+		c.manager().ready()
 	}
 }
 
@@ -106,6 +117,7 @@ func (c *Config) tell(waiting []string, err error) {
 // closed door.
 func (c *Config) finish() {
 	c.Signals.nextEnds()
+	c.manager().stopping()
 	drained := c.Drain()
 	c.Log.Info("shutting down", "grace", c.Grace)
 	if within(drained, c.Grace) {

@@ -38,16 +38,18 @@ type Metrics struct {
 	handler  http.Handler
 	requests *requests
 	traces   *traces
+	reloads  *reloads
 }
 
 // New returns the numbers of an agent that begins now.
 func New(c Config) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), requests: newRequests(), traces: newTraces()}
+	m := &Metrics{registry: prometheus.NewRegistry(), requests: newRequests(), traces: newTraces(), reloads: newReloads()}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newBuildInfo(c.Build),
 		m.requests.total, m.requests.duration, m.requests.inFlight,
+		m.reloads.total, m.reloads.good, m.reloads.at,
 		m.traces.total, m.traces.probes, m.traces.duration, m.traces.rtt,
 	)
 	if c.Engine != nil {

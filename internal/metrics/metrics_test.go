@@ -97,6 +97,9 @@ func TestGolden(t *testing.T) {
 	m.Begin()("/healthz", http.StatusOK, 2*time.Millisecond)
 	m.Begin()("", http.StatusNotFound, 500*time.Microsecond)
 	end("/client/v4/accounts/{account_id}/diagnostics/traceroute", http.StatusServiceUnavailable, 3*time.Second)
+	m.Reloaded(true)
+	m.Reloaded(false)
+	m.reloads.at.Set(601.5)
 	got := ours(scrape(t, m))
 
 	golden := filepath.Join("testdata", "metrics.prom")
