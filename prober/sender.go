@@ -14,8 +14,12 @@ const batchSize = 64
 func (e *Engine) runSender() {
 	for _, l := range e.lanes {
 		e.sender.Go(func() { l.run(e) })
-		defer close(l.full)
 	}
+	defer func() {
+		for _, l := range e.lanes {
+			close(l.full)
+		}
+	}()
 	stamps := make([]packet.Stamp, 2*batchSize)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
