@@ -1,9 +1,7 @@
 package prober
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
 
 	"probe-agent/stats"
 )
@@ -51,9 +49,7 @@ func Summarise(r *Result) Summary {
 		}
 	}
 	for i := range s.Hops {
-		slices.SortStableFunc(s.Hops[i].Nodes, func(a, b NodeSummary) int {
-			return cmp.Or(cmp.Compare(b.RTT.Count(), a.RTT.Count()), a.Addr.Compare(b.Addr))
-		})
+		s.Hops[i].sort()
 	}
 	return s
 }

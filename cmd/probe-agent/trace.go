@@ -2,13 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net/netip"
 	"os/signal"
-	"slices"
-	"sync"
 	"syscall"
 
 	"probe-agent/api"
@@ -26,14 +21,20 @@ type traceCommand struct {
 	WaitTime waitTime `short:"w" name:"wait-time" default:"1" placeholder:"SECONDS" help:"How long to wait for each answer, 1 to 5 seconds (${default})."`
 	IPv4     bool     `short:"4" name:"ipv4" env:"PROBE_AGENT_IPV4" xor:"family" help:"Trace IPv4 addresses only."`
 	IPv6     bool     `short:"6" name:"ipv6" env:"PROBE_AGENT_IPV6" xor:"family" help:"Trace IPv6 addresses only."`
-	JSON     bool     `name:"json" help:"Print what the HTTP API would answer."`
+	JSON     bool     `name:"json" xor:"form" help:"Print what the HTTP API would answer, one line a round."`
+	CSV      bool     `name:"csv" xor:"form" help:"Print comma-separated values: a row for each node of each hop, under a row of titles."`
+	Follow   bool     `help:"Trace again and again, and show all rounds taken together. Ends after --rounds, or by a signal."`
+	Rounds   rounds   `default:"0" placeholder:"N" help:"With --follow, how many rounds, up to 1000000. 0 means without end (${default})."`
+	Interval interval `default:"1" placeholder:"SECONDS" help:"With --follow, how long from the beginning of one round to that of the next, 1 to 3600 seconds (${default})."`
 	nameFlags
 	socketFlags
 }
 
 // Help is the long description.
 func (*traceCommand) Help() string {
-	return "Exit code: 0 every target was reached, 1 some target was not, 2 error."
+	return "On a terminal tables grow as answers come, in colours unless NO_COLOR is set; on a pipe each is printed when it is final, " +
+		"as plain lines.\n\n" +
+		"Exit code: 0 every target was reached, 1 some target was not, 2 error. With --follow the last round counts."
 }
 
 // Run traces all targets at once.
@@ -59,11 +60,15 @@ func (c *traceCommand) Run(t terminal) error {
 	defer names.Close()
 
 	local := &api.Local{ColoName: "loc01", CityName: hostname(), Tracer: engine, Family: c.family()}
-	show := c.printTables
-	if c.JSON {
-		show = c.printJSON
+	tracing := tracing{command: c, colo: local, names: names}
+	show := tracing.printTables
+	switch {
+	case c.JSON:
+		show = tracing.printJSON
+	case c.CSV:
+		show = tracing.printCSV
 	}
-	code, err := show(ctx, t, local, names)
+	code, err := show(ctx, t)
 	if err == nil && code != exitOK {
 		err = exitStatus(code)
 	}
@@ -88,99 +93,4 @@ func (c *traceCommand) options() api.Options {
 		Port:          int(c.Port),
 		WaitTime:      int(c.WaitTime),
 	}
-}
-
-// printJSON has the API's service do it all and prints the envelope.
-func (c *traceCommand) printJSON(ctx context.Context, t terminal, colo api.Colo, names api.Annotator) (code int, err error) {
-	service, err := api.New(api.Config{Colos: []api.Colo{colo}, Annotator: names})
-	if err != nil {
-		return exitError, err
-	}
-	response, err := service.Run(ctx, api.Request{Targets: c.Targets, Options: c.options()})
-	if refused, ok := errors.AsType[*api.RequestError](err); ok {
-		response = refused.Response()
-	} else if err != nil {
-		return exitError, err
-	}
-	encoder := json.NewEncoder(t.out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(response); err != nil {
-		return exitError, fmt.Errorf("printing: %w", err)
-	}
-	return codeOf(response), nil
-}
-
-// codeOf returns the exit code that an answer stands for.
-func codeOf(response *api.Response) int {
-	if !response.Success {
-		return exitError
-	}
-	code := exitOK
-	for _, target := range response.Result {
-		for _, colo := range target.Colos {
-			switch {
-			case colo.Error != "":
-				code = exitError
-			case colo.Summary.PacketCount == 0:
-				code = max(code, exitPartial)
-			}
-		}
-	}
-	return code
-}
-
-// printTables traces the targets and shows a table of each.
-func (c *traceCommand) printTables(ctx context.Context, t terminal, colo api.Colo, names api.Annotator) (code int, err error) {
-	spec, err := c.options().Spec()
-	if err != nil {
-		return exitError, err
-	}
-	spec.Heard = func(from netip.Addr, _ uint8) { names.Prefetch(from) }
-	view := newView(t.out, len(c.Targets))
-	codes := make([]int, len(c.Targets))
-	var running sync.WaitGroup
-	for i, target := range c.Targets {
-		view.update(i, []string{target + ": …"})
-		running.Go(func() {
-			spec := spec
-			spec.Progress = func(r *prober.Result) { view.update(i, table(target, r, nil)) }
-			result, err := colo.Trace(ctx, target, spec)
-			if err != nil {
-				codes[i] = exitError
-				view.abandon(i, target, reason(ctx, err))
-				return
-			}
-			if result.Stop != prober.Reached {
-				codes[i] = exitPartial
-			}
-			view.finish(i, table(target, result, names.Annotate(ctx, responders(result))))
-		})
-	}
-	running.Wait()
-	for _, one := range codes {
-		code = max(code, one)
-	}
-	return code, nil
-}
-
-// responders returns every address that answered, each once.
-func responders(r *prober.Result) []netip.Addr {
-	var addrs []netip.Addr
-	for _, p := range r.Probes {
-		if p.Answer != nil && !slices.Contains(addrs, p.Answer.From) {
-			addrs = append(addrs, p.Answer.From)
-		}
-	}
-	return addrs
-}
-
-// reason is the error of a trace in words.
-func reason(ctx context.Context, err error) string {
-	if ctx.Err() != nil {
-		return "interrupted"
-	}
-	if failure, ok := errors.AsType[*api.Failure](err); ok {
-		return failure.Reason
-	}
-	return err.Error()
 }

@@ -24,6 +24,8 @@ type (
 	maxTTL        int
 	packetsPerTTL int
 	waitTime      int // seconds
+	rounds        int // 0: without end
+	interval      int // seconds
 	port          int
 	packetRate    int // packets per second; 0: no limit
 	listenAddress string
@@ -43,6 +45,10 @@ func (v *packetsPerTTL) UnmarshalText(text []byte) error {
 func (v *waitTime) UnmarshalText(text []byte) error {
 	return bounded((*int)(v), text, 1, int(prober.MaxWait/time.Second))
 }
+
+func (v *rounds) UnmarshalText(text []byte) error { return bounded((*int)(v), text, 0, 1_000_000) }
+
+func (v *interval) UnmarshalText(text []byte) error { return bounded((*int)(v), text, 1, 3600) }
 
 func (v *port) UnmarshalText(text []byte) error { return bounded((*int)(v), text, 0, 65535) }
 

@@ -1,33 +1,41 @@
-package main
+package text
 
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
 
-// view shows the tables of several traces that run at once: on a terminal
+// View shows the tables of several traces that run at once: on a terminal
 // redrawn in place as they grow, anywhere else each printed once it is final,
 // in the order of the targets. Safe for concurrent use.
-type view struct {
-	w    io.Writer
-	size func() (columns, rows int) // nil when w is no terminal
+type View struct {
+	w       io.Writer
+	size    func() (columns, rows int) // nil when w is no terminal
+	colours bool
 
 	mu      sync.Mutex
-	tables  [][]string
+	tables  [][]Line
 	final   []bool
 	printed int // tables that have been printed for good
 	drawn   int // lines on the screen below those
 }
 
-func newView(w io.Writer, traces int) *view {
-	return &view{w: w, size: terminalSize(w), tables: make([][]string, traces), final: make([]bool, traces)}
+// NewView returns a view of so many traces on w. A terminal gets colours,
+// unless NO_COLOR is set.
+func NewView(w io.Writer, traces int) *View {
+	v := &View{w: w, size: terminalSize(w), tables: make([][]Line, traces), final: make([]bool, traces)}
+	v.colours = v.size != nil && wantsColours()
+	return v
 }
+
+// Live tells whether the view is redrawn while traces run.
+func (v *View) Live() bool { return v.size != nil }
 
 // terminalSize returns how to ask for the size of the terminal that w is, nil
 // when it is none.
@@ -49,26 +57,26 @@ func terminalSize(w io.Writer) func() (columns, rows int) {
 	return size
 }
 
-// update shows the table of trace i as it is now.
-func (v *view) update(i int, lines []string) { v.show(i, lines, false) }
+// Update shows the table of trace i as it is now.
+func (v *View) Update(i int, lines []Line) { v.show(i, lines, false) }
 
-// finish shows the table of trace i as it will stay.
-func (v *view) finish(i int, lines []string) { v.show(i, lines, true) }
+// Finish shows the table of trace i as it will stay.
+func (v *View) Finish(i int, lines []Line) { v.show(i, lines, true) }
 
-// abandon ends trace i without result. The table that it has shown, if any,
+// Abandon ends trace i without result. The table that it has shown, if any,
 // stays, with the reason in place of its last line.
-func (v *view) abandon(i int, target, reason string) {
+func (v *View) Abandon(i int, target, reason string) {
 	v.mu.Lock()
 	lines := v.tables[i]
 	v.mu.Unlock()
 	if len(lines) < 2 {
-		v.finish(i, []string{target + ": " + reason})
+		v.Finish(i, []Line{{{Text: target + ": "}, {Text: reason, Style: Bad}}})
 		return
 	}
-	v.finish(i, append(lines[:len(lines)-1:len(lines)-1], reason))
+	v.Finish(i, append(lines[:len(lines)-1:len(lines)-1], Line{{Text: reason, Style: Bad}}))
 }
 
-func (v *view) show(i int, lines []string, final bool) {
+func (v *View) show(i int, lines []Line, final bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.tables[i], v.final[i] = lines, final
@@ -85,7 +93,9 @@ func (v *view) show(i int, lines []string, final bool) {
 		if v.printed > 0 {
 			out.WriteString("\n")
 		}
-		out.WriteString(strings.Join(v.tables[v.printed], "\n") + "\n")
+		for _, line := range v.tables[v.printed] {
+			out.WriteString(line.render(math.MaxInt, v.colours) + "\n")
+		}
 	}
 	if v.size != nil {
 		v.draw(&out)
@@ -96,26 +106,18 @@ func (v *view) show(i int, lines []string, final bool) {
 
 // draw writes the tables that are not printed yet, cut to what the screen has
 // room for: a line that wrapped or scrolled away could not be redrawn.
-func (v *view) draw(out *strings.Builder) {
-	var lines []string
+func (v *View) draw(out *strings.Builder) {
+	var lines []Line
 	for i := v.printed; i < len(v.tables); i++ {
 		if i > 0 {
-			lines = append(lines, "")
+			lines = append(lines, nil)
 		}
 		lines = append(lines, v.tables[i]...)
 	}
 	columns, rows := v.size()
 	lines = lines[:max(0, min(len(lines), rows-1))]
 	for _, line := range lines {
-		out.WriteString(cut(line, columns) + "\n")
+		out.WriteString(line.render(columns, v.colours) + "\n")
 	}
 	v.drawn = len(lines)
-}
-
-// cut shortens a line to a number of columns.
-func cut(line string, columns int) string {
-	if utf8.RuneCountInString(line) <= columns {
-		return line
-	}
-	return string([]rune(line)[:max(0, columns)])
 }

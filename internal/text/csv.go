@@ -1,0 +1,90 @@
+package text
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"probe-agent/lookup"
+	"probe-agent/prober"
+)
+
+// CSV writes traces as comma-separated values (RFC 4180, but with bare line
+// feeds), a row for each node of each hop. Not safe for concurrent use.
+type CSV struct {
+	w      *csv.Writer
+	titled bool
+}
+
+// NewCSV returns a writer to w. The row of titles comes with the first trace.
+func NewCSV(w io.Writer) *CSV { return &CSV{w: csv.NewWriter(w)} }
+
+// columns are the titles, in their order.
+func columns() []string {
+	return []string{
+		"round", "target", "address", "stop", "ttl", "sent", "lost", "node", "asn", "name", "labels",
+		"answers", "min_ms", "mean_ms", "max_ms", "std_dev_ms",
+	}
+}
+
+// Trace writes one trace, the given round of its target. A silent hop has a row
+// with an empty node. The error is the writer's.
+func (c *CSV) Trace(round int, target string, r *prober.Result, notes map[netip.Addr]lookup.Annotation) error {
+	if !c.titled {
+		c.titled = true
+		if err := c.w.Write(columns()); err != nil {
+			return fmt.Errorf("text: %w", err)
+		}
+	}
+	for _, hop := range prober.Summarise(r).Hops {
+		front := []string{
+			strconv.Itoa(round), target, r.Spec.Target.String(), stopWord(r.Stop),
+			strconv.Itoa(int(hop.TTL)), strconv.Itoa(hop.Sent), strconv.Itoa(hop.Lost),
+		}
+		rows := [][]string{{"", "", "", "", "0", "", "", "", ""}}
+		if len(hop.Nodes) > 0 {
+			rows = rows[:0]
+		}
+		for _, node := range hop.Nodes {
+			rows = append(rows, cells(node, notes[node.Addr]))
+		}
+		for _, row := range rows {
+			if err := c.w.Write(append(front[:len(front):len(front)], row...)); err != nil {
+				return fmt.Errorf("text: %w", err)
+			}
+		}
+	}
+	c.w.Flush()
+	if err := c.w.Error(); err != nil {
+		return fmt.Errorf("text: %w", err)
+	}
+	return nil
+}
+
+func cells(node prober.NodeSummary, note lookup.Annotation) []string {
+	asn := ""
+	if note.ASN != 0 {
+		asn = fmt.Sprintf("AS%d", note.ASN)
+	}
+	name := note.Name
+	if name == "" {
+		name = address(node)
+	}
+	ms := func(nanoseconds float64) string {
+		return strconv.FormatFloat(nanoseconds/float64(time.Millisecond), 'f', -1, 64)
+	}
+	rtt := node.RTT
+	return []string{
+		address(node), asn, name, strings.Join(node.Labels, " "), strconv.Itoa(rtt.Count()),
+		ms(float64(rtt.Min())), ms(rtt.Mean()), ms(float64(rtt.Max())), ms(rtt.StdDev()),
+	}
+}
+
+// stopWord names how a trace ended.
+func stopWord(s prober.Stop) string {
+	return map[prober.Stop]string{prober.Reached: "reached", prober.Blocked: "blocked", prober.Exhausted: "exhausted"}[s]
+}

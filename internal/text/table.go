@@ -1,0 +1,124 @@
+package text
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"probe-agent/lookup"
+	"probe-agent/prober"
+	"probe-agent/stats"
+)
+
+// Table renders a trace: a heading, a line per node, and how it ended. A trace
+// that still runs says so. What notes say of a node stands behind its numbers
+// and labels.
+func Table(target string, r *prober.Result, notes map[netip.Addr]lookup.Annotation) []Line {
+	lines := nodes(prober.Summarise(r), r.Stop == prober.Running, notes)
+	return append(append([]Line{heading(target, r)}, lines...), ending(r))
+}
+
+// nodes renders the hops of a trace, that may be running, under their titles.
+func nodes(s prober.Summary, running bool, notes map[netip.Addr]lookup.Annotation) []Line {
+	width := len("255.255.255.255")
+	for _, hop := range s.Hops {
+		for _, node := range hop.Nodes {
+			width = max(width, len(address(node)))
+		}
+	}
+	lines := []Line{{{
+		Text:  fmt.Sprintf("hop   loss  %-*s  answers    min ms   mean ms    max ms    dev ms", width, "node"),
+		Style: Strong,
+	}}}
+	for _, hop := range s.Hops {
+		front := loss(hop, running)
+		if len(hop.Nodes) == 0 {
+			silent := Span{Text: fmt.Sprintf("  %-*s", width, "NO RESPONSE"), Style: Dim}
+			if running {
+				silent.Text = fmt.Sprintf("  %-*s", width, "…")
+			}
+			lines = append(lines, Line{{Text: fmt.Sprintf("%3d  ", hop.TTL)}, front, silent, {Text: fmt.Sprintf("  %7s", fmt.Sprintf("0/%d", hop.Sent))}})
+		}
+		for i, node := range hop.Nodes {
+			line := Line{{Text: fmt.Sprintf("%3d  ", hop.TTL)}, front}
+			if i > 0 {
+				line = Line{{Text: "          "}}
+			}
+			lines = append(lines, append(line,
+				Span{Text: fmt.Sprintf("  %-*s  %7s  %s", width, address(node), fmt.Sprintf("%d/%d", node.RTT.Count(), hop.Sent), times(node.RTT))},
+				remarks(node, notes[node.Addr])))
+		}
+	}
+	return lines
+}
+
+// loss is a hop's share of unanswered packets. While a trace runs, most of
+// what has no answer yet is only on its way.
+func loss(hop prober.HopSummary, running bool) Span {
+	share := Span{Text: fmt.Sprintf("%4.0f%%", 100*float64(hop.Lost)/float64(max(1, hop.Sent)))}
+	switch {
+	case running:
+		return Span{Text: "     "}
+	case hop.Lost == hop.Sent:
+		share.Style = Bad
+	case hop.Lost > 0:
+		share.Style = Poor
+	}
+	return share
+}
+
+// address is how a node is named in the first column.
+func address(node prober.NodeSummary) string {
+	if !node.Addr.IsValid() {
+		return "REDACTED"
+	}
+	return node.Addr.String()
+}
+
+// remarks are the labels of a node, its AS number and its name.
+func remarks(node prober.NodeSummary, note lookup.Annotation) Span {
+	all := slices.Clone(node.Labels)
+	if note.ASN != 0 {
+		all = append(all, fmt.Sprintf("AS%d", note.ASN))
+	}
+	if note.Name != "" {
+		all = append(all, note.Name)
+	}
+	if len(all) == 0 {
+		return Span{}
+	}
+	span := Span{Text: "  " + strings.Join(all, " ")}
+	if strings.Contains(span.Text, "  !") {
+		span.Style = Bad
+	}
+	return span
+}
+
+func heading(target string, r *prober.Result) Line {
+	if addr := r.Spec.Target.String(); addr != target {
+		target += " (" + addr + ")"
+	}
+	return plain(fmt.Sprintf("%s from %v: %v, %d packets per hop, %d hops at most",
+		target, r.Source, r.Spec.Method, r.Spec.PacketsPerTTL, r.Spec.MaxTTL))
+}
+
+func ending(r *prober.Result) Line {
+	took := r.Duration.Round(time.Millisecond)
+	switch r.Stop {
+	case prober.Reached:
+		return Line{{Text: "reached", Style: Good}, {Text: fmt.Sprintf(" in %v", took)}}
+	case prober.Blocked:
+		return Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(": the path ends at an unreachable answer; %v", took)}}
+	case prober.Exhausted:
+		return Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(" within %d hops; %v", r.Spec.MaxTTL, took)}}
+	}
+	return plain("running")
+}
+
+// times renders the four numbers of a node in milliseconds.
+func times(r stats.RTT) string {
+	ms := func(nanoseconds float64) float64 { return nanoseconds / float64(time.Millisecond) }
+	return fmt.Sprintf("%8.3f  %8.3f  %8.3f  %8.3f", ms(float64(r.Min())), ms(r.Mean()), ms(float64(r.Max())), ms(r.StdDev()))
+}
