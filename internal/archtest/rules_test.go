@@ -15,7 +15,7 @@ func places() []place {
 	return []place{
 		{
 			dir: "cmd/probe-agent",
-			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "quota", "stats", "internal/config", "internal/daemon", "internal/metrics", "internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox"},
+			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "quota", "stats", "internal/config", "internal/daemon", "internal/metrics", "internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox", "internal/text"},
 		},
 		{dir: "access"},
 		{dir: "policy"},
@@ -44,6 +44,7 @@ func places() []place {
 		},
 		{dir: "internal/preflight", own: []string{"internal/rawsock"}},
 		{dir: "internal/sandbox"},
+		{dir: "internal/text", own: []string{"lookup", "prober", "stats"}, tests: []string{"packet"}},
 		{dir: "internal/archtest"},
 		{dir: "bench", own: []string{"bench/...", "prober", "packet", "internal/rawsock", "internal/netsim/..."}},
 		{dir: "bench/capture"},
