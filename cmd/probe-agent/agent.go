@@ -9,10 +9,12 @@ import (
 
 	"probe-agent/api"
 	"probe-agent/internal/daemon"
+	"probe-agent/internal/hostaddr"
 	"probe-agent/internal/metrics"
 	"probe-agent/internal/pulse"
 	"probe-agent/internal/rawsock"
 	"probe-agent/lookup"
+	"probe-agent/policy"
 	"probe-agent/prober"
 )
 
@@ -23,6 +25,9 @@ type agent struct {
 	settings *settings // that it started with
 
 	engine  *prober.Engine
+	local   *api.Local
+	policy  policy.Policy
+	host    *hostaddr.Watcher
 	sockets func() rawsock.Status
 	names   *lookup.Service
 	numbers *metrics.Metrics
@@ -45,6 +50,10 @@ func (a *agent) open(ctx context.Context) (err error) {
 	a.numbers = metrics.New(metrics.Config{
 		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Build: metricsBuild(), Log: a.log.Logger,
 	})
+	if a.host, err = hostaddr.Open(); err != nil {
+		return err
+	}
+	a.policy.SetHost(a.host.Addrs())
 	if a.handler, err = a.newHandler(); err != nil {
 		return err
 	}
@@ -81,8 +90,9 @@ func (a *agent) newHandler() (*api.Handler, error) {
 	if city == "" {
 		city = hostname()
 	}
+	a.local = &api.Local{ColoName: string(a.settings.Colo), CityName: city, Tracer: a.numbers.Tracer(a.engine), Policy: &a.policy}
 	service, err := api.New(api.Config{
-		Colos:     []api.Colo{&api.Local{ColoName: string(a.settings.Colo), CityName: city, Tracer: a.numbers.Tracer(a.engine)}},
+		Colos:     []api.Colo{a.local},
 		Annotator: a.names,
 	})
 	if err != nil {
@@ -107,6 +117,7 @@ func (a *agent) serve(signals *daemon.Signals, args []string) error {
 		Signals: signals,
 		Servers: a.servers,
 		Watch: []func(context.Context){
+			a.watchHost,
 			func(ctx context.Context) { watchLosses(ctx, a.log.Logger, a.sockets) },
 		},
 		Reload: func(ctx context.Context) ([]string, error) {
@@ -130,6 +141,9 @@ func (a *agent) serve(signals *daemon.Signals, args []string) error {
 func (a *agent) close() {
 	for _, s := range a.servers {
 		_ = s.Listener.Close()
+	}
+	if a.host != nil {
+		a.host.Close()
 	}
 	if a.names != nil {
 		a.names.Close()

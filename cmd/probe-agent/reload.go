@@ -43,6 +43,16 @@ func (a *agent) parts() []daemon.Part[*settings] {
 			rates := prober.Options{Rate: float64(s.Rate), NearHopRate: float64(s.NearHopRate), PrefixRate: float64(s.PrefixRate)}
 			return func() { a.engine.SetRates(rates) }, nil
 		}},
+		{Prepare: func(_ context.Context, s *settings) (func(), error) {
+			rules, err := s.rules()
+			if err != nil {
+				return nil, err
+			}
+			return func() {
+				a.policy.Replace(rules)
+				a.local.RedactHops(int(s.RedactHops))
+			}, nil
+		}},
 		{Prepare: func(ctx context.Context, s *settings) (func(), error) {
 			tables, err := lookup.LoadTables(ctx, s.ASNData...)
 			if err != nil {

@@ -34,6 +34,7 @@ type serveCommand struct {
 	LogLevel      logLevel      `reload:"" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
 	CheckConfig   bool          `command-line:"" help:"Say what is wrong with the configuration, and with the files that it names, and end. Opens no socket."`
 	nameFlags
+	policyFlags
 	socketFlags
 }
 

@@ -15,7 +15,11 @@ func places() []place {
 	return []place{
 		{
 			dir: "cmd/probe-agent",
-			own: []string{"access", "api", "fleet", "lookup", "policy", "prober", "quota", "stats", "internal/config", "internal/daemon", "internal/metrics", "internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox", "internal/text"},
+			own: []string{
+				"access", "api", "fleet", "lookup", "policy", "prober", "quota", "stats",
+				"internal/certificate", "internal/config", "internal/daemon", "internal/hostaddr", "internal/metrics",
+				"internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox", "internal/text",
+			},
 		},
 		{dir: "access"},
 		{dir: "policy"},
@@ -35,6 +39,7 @@ func places() []place {
 		{dir: "internal/e2e", tests: []string{"api", "packet", "prober", "stats", "internal/rawsock", "internal/netsim/..."}},
 		{dir: "internal/certificate"},
 		{dir: "internal/config"},
+		{dir: "internal/hostaddr"},
 		{dir: "internal/daemon"},
 		{dir: "internal/pulse", own: []string{"prober"}},
 		{
