@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
-)
+	"strconv"
+	"time"
 
-// DefaultMaxRequests bounds the traceroute requests served at one time. Each
-// may hold a body of 1 MiB and, per colo, ten traces; the engine's own pace
-// makes more of them only slower, not more useful.
-const DefaultMaxRequests = 256
+	"probe-agent/access"
+	"probe-agent/quota"
+)
 
 // retryAfter tells a refused client when to come back, in seconds: most
 // requests that were in its way are done by then.
@@ -20,79 +19,83 @@ const retryAfter = "5"
 // not wait for its traces any longer.
 var errCut = errors.New("api: the agent is shutting down")
 
-// gate bounds how many requests are past it.
+// gate lets requests into the room that limits them.
 type gate struct {
-	limit int
-	idle  chan struct{}   // closed when draining and nobody is inside any more
-	life  context.Context // ends when what is inside is cut off
-	cut   context.CancelFunc
-
-	mu       sync.Mutex // guards what follows
-	inside   int
-	draining bool
+	room *quota.Room
+	life context.Context // ends when what is inside is cut off
+	cut  context.CancelFunc
 }
 
-func newGate(limit int) *gate {
-	g := &gate{limit: limit, idle: make(chan struct{})}
+func newGate(room *quota.Room) *gate {
+	if room == nil {
+		var err error
+		if room, err = quota.New(quota.Default()); err != nil {
+			panic(err) // the defaults are in their own ranges
+		}
+	}
+	g := &gate{room: room}
 	g.life, g.cut = context.WithCancel(context.Background())
 	return g
 }
 
-// admit passes a request or refuses it at once. It never queues: a queued
-// request would spend its client's patience without being served.
+type visitKey struct{}
+
+// visitOf returns the visit that ctx is part of; nil, which nothing limits, when
+// there is none.
+func visitOf(ctx context.Context) *quota.Visit {
+	v, _ := ctx.Value(visitKey{}).(*quota.Visit)
+	return v
+}
+
+// admit passes a request on behalf of its access.Principal or refuses it, before
+// its body is read. What it asks for waits its turn in Service.run; whatever it
+// then holds or waits for ends with it.
 func (g *gate) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if why := g.enter(); why != "" {
-			writeError(w, r, refusal(http.StatusServiceUnavailable, codeUnavailable, why))
+		who := access.PrincipalOf(r.Context())
+		visit, allowance, err := g.room.Enter(quota.Caller{Token: who.Token, Account: who.Account})
+		tellAllowance(w.Header(), allowance)
+		if err != nil {
+			writeError(w, r, notAdmitted(err))
 			return
 		}
-		defer g.leave()
-		ctx, end := context.WithCancelCause(r.Context())
+		defer visit.Leave()
+		ctx, end := context.WithCancelCause(context.WithValue(r.Context(), visitKey{}, visit))
 		defer end(nil)
 		defer context.AfterFunc(g.life, func() { end(errCut) })()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-// enter returns why a request is refused, "" when it is not.
-func (g *gate) enter() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch {
-	case g.draining:
-		return "the agent is shutting down"
-	case g.inside == g.limit:
-		return "the agent has all the requests that it can serve"
-	}
-	g.inside++
-	return ""
-}
-
-func (g *gate) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.inside--; g.inside == 0 && g.draining {
-		close(g.idle)
-	}
-}
-
-// drain refuses every request from now on.
-func (g *gate) drain() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.draining {
+// tellAllowance says how the client stands with its rate of requests, in the
+// form of draft-ietf-httpapi-ratelimit-headers. Without a rate there is nothing
+// to say.
+func tellAllowance(header http.Header, a quota.Allowance) {
+	if a.Requests == 0 {
 		return
 	}
-	g.draining = true
-	if g.inside == 0 {
-		close(g.idle)
-	}
+	reset := int64((a.Reset + time.Second - 1) / time.Second)
+	header.Set("Ratelimit", `"default";r=`+strconv.Itoa(a.Remaining)+";t="+strconv.FormatInt(reset, 10))
+	header.Set("Ratelimit-Policy", `"default";q=`+strconv.Itoa(a.Requests)+";w="+strconv.FormatInt(int64(a.Window/time.Second), 10))
 }
 
-func (g *gate) isDraining() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.draining
+// notAdmitted turns the error of a room into an answer. What is no refusal is
+// the end of the request's context, and stays what it is.
+func notAdmitted(err error) error {
+	refused, ok := errors.AsType[*quota.Refusal](err)
+	if !ok {
+		return err
+	}
+	if refused.Reason == quota.TooFast {
+		e := refusal(http.StatusTooManyRequests, codeTooMany, "too many requests; see Ratelimit-Policy")
+		e.RetryAfter = refused.RetryAfter
+		return e
+	}
+	return refusal(http.StatusServiceUnavailable, codeUnavailable, map[quota.Reason]string{
+		quota.Crowded: "the agent has all the requests that it can serve",
+		quota.Late:    "the agent could not begin in time: it has all the traces that it can make",
+		quota.Closing: "the agent is shutting down",
+	}[refused.Reason])
 }
 
 // wasCut reports whether ctx, a request's, ended because the agent does.

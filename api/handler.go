@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"probe-agent/access"
+	"probe-agent/quota"
 )
 
 // traceroutePath is the endpoint below each base path.
@@ -25,11 +26,11 @@ type HandlerConfig struct {
 	// always ready. Safe for concurrent use.
 	Ready func() error
 	Log   *slog.Logger // nil: slog.Default()
-	// MaxRequests bounds the traceroute requests served at one time; 0 means
-	// DefaultMaxRequests.
-	MaxRequests int
-	Observer    Observer     // nil: nobody watches
-	Metrics     http.Handler // serves GET /metrics; nil: there is no such route
+	// Room limits what is asked, by the access.Principal that asks. Nil: one
+	// with quota.Default.
+	Room     *quota.Room
+	Observer Observer     // nil: nobody watches
+	Metrics  http.Handler // serves GET /metrics; nil: there is no such route
 
 	// Credentials say who may ask. Without any in it, everybody may who
 	// reaches the agent, which must be on loopback then (CheckListen), but for
@@ -53,15 +54,12 @@ type Handler struct {
 
 // NewHandler returns a Handler.
 func NewHandler(c HandlerConfig) *Handler {
-	h := &Handler{service: c.Service, ready: c.Ready, log: c.Log, gate: newGate(c.MaxRequests)}
+	h := &Handler{service: c.Service, ready: c.Ready, log: c.Log, gate: newGate(c.Room)}
 	if h.ready == nil {
 		h.ready = func() error { return nil }
 	}
 	if h.log == nil {
 		h.log = slog.Default()
-	}
-	if c.MaxRequests == 0 {
-		h.gate.limit = DefaultMaxRequests
 	}
 	h.routes = chi.NewRouter()
 	observer := c.Observer
@@ -93,8 +91,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.S
 // say so. Requests under way go on; the channel is closed when the last of
 // them has been answered. Calling it again returns the same channel.
 func (h *Handler) Drain() <-chan struct{} {
-	h.gate.drain()
-	return h.gate.idle
+	return h.gate.room.Drain()
 }
 
 // Cut ends the traces of the requests under way. They are answered with what

@@ -11,10 +11,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/prober"
+	"probe-agent/quota"
 )
 
 const goodBody = `{"targets":["192.0.2.1"]}`
@@ -225,7 +227,7 @@ func TestGate(t *testing.T) {
 		<-leave
 		return direct(target), nil
 	}
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "ams01", trace: held}), Log: quiet(), MaxRequests: 2})
+	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "ams01", trace: held}), Log: quiet(), Room: tightRoom(t)})
 	done := make(chan int)
 	for range 2 {
 		go func() {
@@ -323,4 +325,16 @@ func TestLogLine(t *testing.T) {
 	if again := l.ask(t, h, http.MethodGet, "/healthz", ""); again.header.Get("cf-ray") == line.Ray {
 		t.Error("two requests share a ray")
 	}
+}
+
+// tightRoom has room for two traces and nobody who waits longer than a moment.
+func tightRoom(t *testing.T) *quota.Room {
+	t.Helper()
+	l := quota.Default()
+	l.Traces, l.Queue, l.Wait = 2, 1, time.Millisecond
+	room, err := quota.New(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return room
 }

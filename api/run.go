@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"probe-agent/prober"
+	"probe-agent/quota"
 )
 
 // A run is what came of one request, before it takes any form.
@@ -50,7 +51,16 @@ func (s *Service) run(ctx context.Context, req Request, w watcher) (*run, error)
 		spec.Heard = func(from netip.Addr, _ uint8) { s.annotator.Prefetch(from) }
 	}
 	r := &run{traces: plan(req.Targets, colos), colos: len(colos)}
-	traceAll(ctx, r.traces, spec, w)
+	limited, cancel := context.WithTimeout(ctx, Deadline)
+	defer cancel()
+	visit := visitOf(ctx)
+	if err := visit.Await(limited, len(r.traces)); err != nil {
+		if wasCut(ctx) {
+			return nil, notAdmitted(&quota.Refusal{Reason: quota.Closing})
+		}
+		return nil, notAdmitted(err)
+	}
+	traceAll(limited, r.traces, spec, visit, w)
 	if err := ctx.Err(); err != nil && !wasCut(ctx) {
 		return nil, fmt.Errorf("api: request abandoned: %w", err)
 	}
@@ -77,9 +87,9 @@ type coloPanic struct {
 
 func (p *coloPanic) String() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
 
-// traceAll makes the traces, all at once, within Deadline.
-func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, w watcher) {
-	ctx, cancel := context.WithTimeout(ctx, Deadline)
+// traceAll makes the traces, as many at once as the visit may.
+func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, visit *quota.Visit, w watcher) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
 		running  sync.WaitGroup
@@ -98,7 +108,7 @@ func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, w watch
 			if w != nil {
 				spec.Progress = func(so *prober.Result) { w.progress(i, so) }
 			}
-			traces[i].make(ctx, spec)
+			traces[i].make(ctx, spec, visit)
 			if w != nil {
 				w.done(i, traces[i])
 			}
@@ -111,8 +121,14 @@ func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, w watch
 }
 
 // make fills in what comes of the trace.
-func (t *coloTrace) make(ctx context.Context, spec prober.Spec) {
+func (t *coloTrace) make(ctx context.Context, spec prober.Spec, visit *quota.Visit) {
 	started := time.Now()
+	if err := visit.Begin(ctx); err != nil {
+		t.failure, t.took = failureOf(ctx, err), time.Since(started)
+		return
+	}
+	defer visit.End()
+	started = time.Now()
 	result, err := t.colo.Trace(ctx, t.target, spec)
 	if err != nil {
 		t.failure, t.took = failureOf(ctx, err), time.Since(started)

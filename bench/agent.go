@@ -37,7 +37,7 @@ type agent struct {
 // looks up no names: there is no name server where it runs.
 func (b *bench) serve(ctx context.Context, node *kernel.Node, flags []string, measure func(*agent) error) (err error) {
 	a := &agent{client: clientIn(node)}
-	arguments := append([]string{"serve", "--listen", agentAddress, "--names", "off", "--log-level", "warn", "--prefix-rate", "0"}, flags...)
+	arguments := append([]string{"serve", "--listen", agentAddress, "--names", "off", "--log-level", "warn", "--prefix-rate", "0", "--request-rate", "0", "--max-traces", "0", "--max-traces-per-token", "0"}, flags...)
 	a.command = node.Command(ctx, b.agent, arguments...)
 	a.command.Stderr = &a.log
 	a.command.Env = []string{} // nothing that would set a flag

@@ -16,6 +16,7 @@ import (
 	"probe-agent/lookup"
 	"probe-agent/policy"
 	"probe-agent/prober"
+	"probe-agent/quota"
 )
 
 // agent is what runs behind serve. Its components are opened as the settings
@@ -31,6 +32,7 @@ type agent struct {
 	sockets func() rawsock.Status
 	names   *lookup.Service
 	numbers *metrics.Metrics
+	room    *quota.Room
 	handler *api.Handler
 	servers []daemon.Server
 }
@@ -54,6 +56,9 @@ func (a *agent) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.policy.SetHost(a.host.Addrs())
+	if a.room, err = quota.New(c.limits()); err != nil {
+		return err
+	}
 	if a.handler, err = a.newHandler(); err != nil {
 		return err
 	}
@@ -98,7 +103,7 @@ func (a *agent) newHandler() (*api.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.NewHandler(api.HandlerConfig{Service: service, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers}), nil
+	return api.NewHandler(api.HandlerConfig{Service: service, Room: a.room, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers}), nil
 }
 
 // serve serves until a signal comes.

@@ -53,6 +53,13 @@ func (a *agent) parts() []daemon.Part[*settings] {
 				a.local.RedactHops(int(s.RedactHops))
 			}, nil
 		}},
+		{Prepare: func(_ context.Context, s *settings) (func(), error) {
+			limits := s.limits()
+			if err := limits.Check(); err != nil {
+				return nil, err
+			}
+			return func() { _ = a.room.SetLimits(limits) }, nil // checked
+		}},
 		{Prepare: func(ctx context.Context, s *settings) (func(), error) {
 			tables, err := lookup.LoadTables(ctx, s.ASNData...)
 			if err != nil {

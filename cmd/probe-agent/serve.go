@@ -33,6 +33,7 @@ type serveCommand struct {
 	LogFormat     logFormat     `default:"text" placeholder:"text|json" help:"Form of the log on standard error (${default})."`
 	LogLevel      logLevel      `reload:"" default:"info" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
 	CheckConfig   bool          `command-line:"" help:"Say what is wrong with the configuration, and with the files that it names, and end. Opens no socket."`
+	limitFlags
 	nameFlags
 	policyFlags
 	socketFlags
