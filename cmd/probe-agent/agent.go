@@ -7,7 +7,9 @@ import (
 	"runtime/debug"
 	"time"
 
+	"probe-agent/access"
 	"probe-agent/api"
+	"probe-agent/internal/certificate"
 	"probe-agent/internal/daemon"
 	"probe-agent/internal/hostaddr"
 	"probe-agent/internal/metrics"
@@ -35,6 +37,10 @@ type agent struct {
 	room    *quota.Room
 	handler *api.Handler
 	servers []daemon.Server
+
+	credentials *access.Registry
+	proxies     *api.Proxies
+	certificate *certificate.Store // nil: plain HTTP
 }
 
 // open opens what the agent needs, all but what parts put in use. The caller
@@ -59,6 +65,10 @@ func (a *agent) open(ctx context.Context) (err error) {
 	if a.room, err = quota.New(c.limits()); err != nil {
 		return err
 	}
+	if a.certificate, err = c.openCertificate(); err != nil {
+		return err
+	}
+	a.warnOfPlainHTTP()
 	if a.handler, err = a.newHandler(); err != nil {
 		return err
 	}
@@ -66,9 +76,11 @@ func (a *agent) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.servers = append(a.servers, daemon.Server{
-		Name: "the API", Listener: listener, HTTP: api.NewServer(a.handler, a.log.Logger),
-	})
+	server := api.NewServer(a.handler, a.log.Logger)
+	if a.certificate != nil {
+		server.TLSConfig = a.certificate.Config()
+	}
+	a.servers = append(a.servers, daemon.Server{Name: "the API", Listener: listener, HTTP: server})
 	return a.openAdmin(ctx)
 }
 
@@ -103,7 +115,10 @@ func (a *agent) newHandler() (*api.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.NewHandler(api.HandlerConfig{Service: service, Room: a.room, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers}), nil
+	return api.NewHandler(api.HandlerConfig{
+		Service: service, Room: a.room, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers,
+		Credentials: a.credentials, Proxies: a.proxies, ClientCertificates: a.asksForCertificates,
+	}), nil
 }
 
 // serve serves until a signal comes.
@@ -124,6 +139,7 @@ func (a *agent) serve(signals *daemon.Signals, args []string) error {
 		Watch: []func(context.Context){
 			a.watchHost,
 			func(ctx context.Context) { watchLosses(ctx, a.log.Logger, a.sockets) },
+			a.watchCertificate,
 		},
 		Reload: func(ctx context.Context) ([]string, error) {
 			waiting, err := reloader.Reload(ctx)

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/alecthomas/kong"
+
+	"probe-agent/access"
 )
 
 // Exit codes, the same for every subcommand.
@@ -76,6 +78,7 @@ func newParser(options ...kong.Option) (*kong.Kong, *commandLine, error) {
 }
 
 func fail(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "probe-agent: error: %v\n", err)
+	// kong repeats what a variable holds, which may be a secret by mistake.
+	fmt.Fprintf(stderr, "probe-agent: error: %s\n", access.Redact(err.Error()))
 	return exitError
 }

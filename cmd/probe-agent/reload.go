@@ -35,7 +35,7 @@ func readSettings(args []string) (*settings, error) {
 // every reload. Package daemon says how to add one. The flags that a part reads
 // are tagged with reload.
 func (a *agent) parts() []daemon.Part[*settings] {
-	return []daemon.Part[*settings]{
+	return append([]daemon.Part[*settings]{
 		{Prepare: func(_ context.Context, s *settings) (func(), error) {
 			return func() { a.log.level.Set(s.LogLevel.level()) }, nil
 		}},
@@ -71,7 +71,7 @@ func (a *agent) parts() []daemon.Part[*settings] {
 				a.names.UseServers(servers)
 			}, nil
 		}},
-	}
+	}, a.accessParts()...)
 }
 
 // fixedSettings names the settings that differ and that no part puts in use.

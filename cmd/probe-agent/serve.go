@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"probe-agent/access"
 	"probe-agent/api"
 	"probe-agent/internal/daemon"
 	"probe-agent/internal/sandbox"
@@ -37,6 +38,7 @@ type serveCommand struct {
 	nameFlags
 	policyFlags
 	socketFlags
+	accessFlags
 }
 
 // Help is the long description.
@@ -75,6 +77,9 @@ func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 	a := &agent{
 		log:      newLogger(t.err, c.LogFormat, c.LogLevel),
 		settings: &settings{serveCommand: c, flags: parsed.Selected().Flags},
+
+		credentials: new(access.Registry),
+		proxies:     new(api.Proxies),
 	}
 	commit, err := daemon.Prepare(signals.Stop(), a.settings, a.parts())
 	if err != nil {
@@ -97,7 +102,7 @@ func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 
 // checkListen checks the addresses to listen on.
 func (c *serveCommand) checkListen() error {
-	if err := api.CheckListen(string(c.Listen), false); err != nil {
+	if err := api.CheckListen(string(c.Listen), len(c.Tokens) > 0); err != nil {
 		return err
 	}
 	if c.AdminListen == "" {
