@@ -87,7 +87,7 @@ func (a *process) holdRequest(t *testing.T) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	fmt.Fprintf(conn, "POST /accounts/a/diagnostics/traceroute HTTP/1.1\r\nHost: agent\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(traceRequest))
+	fmt.Fprintf(conn, "POST /accounts/a/diagnostics/traceroute HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(traceRequest))
 	line := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
 	if _, err := io.ReadFull(conn, line); err != nil || !strings.HasPrefix(string(line), "HTTP/1.1 100") {
 		t.Fatalf("got %q, %v; want 100 Continue", line, err)
