@@ -34,6 +34,15 @@ const (
 	Unsent                            // the colo could not send
 )
 
+// String returns the name that the native API has for the code.
+func (c FailureCode) String() string {
+	names := [...]string{Unresolved: "unresolved", TimedOut: "timed-out", Forbidden: "forbidden", Unsent: "unsent"}
+	if c >= Unresolved && int(c) < len(names) {
+		return names[c]
+	}
+	return fmt.Sprintf("code-%d", int(c))
+}
+
 // Failure is the error of a Colo that could not trace.
 type Failure struct {
 	Code   FailureCode

@@ -9,31 +9,48 @@ import (
 )
 
 // decodeRequest reads a body and adds a fault for every field of the wrong
-// type, leaving that field at its zero value. Values are not judged here.
+// type, leaving that field at its zero value. Values are not judged here. It
+// returns false when the body is no JSON object, so that there is nothing more
+// to say about fields.
 //
 // Names are matched exactly, the last of two fields with one name wins, and
 // null stands for an absent field. A number is an integer when its value is
 // one: 3.0 and 3e0 are what some JSON writers make of 3, and JSON itself knows
 // no difference (RFC 8259 section 6). Integers beyond 32 bits are cut down to
 // 32; no field allows them, so they fail their range as they should.
-func decodeRequest(body []byte, wrong *faults) Request {
-	var top map[string]json.RawMessage
-	if err := json.Unmarshal(body, &top); err != nil {
-		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			wrong.add(codeBody, "", "the body must be a JSON object")
-			return Request{}
-		}
-		wrong.add(codeBody, "", "the body is not JSON: %s", err)
-		return Request{}
-	}
+func decodeRequest(body []byte, wrong *faults) (Request, bool) {
+	top := decodeBody(body, wrong)
 	if top == nil {
-		wrong.add(codeBody, "", "the body must be a JSON object, not null")
-		return Request{}
+		return Request{}, false
 	}
+	req := decodeLists(top, wrong)
+	req.Options = decodeOptions(decodeOptionFields(top["options"], wrong), wrong)
+	return req, true
+}
+
+// decodeBody returns the fields of the body, nil when it is no JSON object.
+func decodeBody(body []byte, wrong *faults) map[string]json.RawMessage {
+	var top map[string]json.RawMessage
+	err := json.Unmarshal(body, &top)
+	_, other := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case other:
+		wrong.add(codeBody, "", "the body must be a JSON object")
+		return nil
+	case err != nil:
+		wrong.add(codeBody, "", "the body is not JSON: %s", err)
+		return nil
+	case top == nil:
+		wrong.add(codeBody, "", "the body must be a JSON object, not null")
+	}
+	return top
+}
+
+// decodeLists reads all but the options.
+func decodeLists(top map[string]json.RawMessage, wrong *faults) Request {
 	return Request{
 		Targets: decodeStrings(top["targets"], "targets", maxTargets, wrong),
 		Colos:   decodeStrings(top["colos"], "colos", math.MaxInt, wrong),
-		Options: decodeOptions(top["options"], wrong),
 	}
 }
 
@@ -66,22 +83,33 @@ func decodeStrings(raw json.RawMessage, name string, most int, wrong *faults) []
 	return texts
 }
 
-func decodeOptions(raw json.RawMessage, wrong *faults) Options {
+// decodeOptionFields returns the fields of the options.
+func decodeOptionFields(raw json.RawMessage, wrong *faults) map[string]json.RawMessage {
 	var fields map[string]json.RawMessage
 	if raw != nil && json.Unmarshal(raw, &fields) != nil {
 		wrong.add(codeBody, "/options", "options must be an object")
-		return Options{}
+		return nil
 	}
-	o := Options{
+	return fields
+}
+
+// decodeOptions reads the options of the contract.
+func decodeOptions(fields map[string]json.RawMessage, wrong *faults) Options {
+	return Options{
 		MaxTTL:        decodeInteger(fields, "max_ttl", wrong),
+		PacketType:    decodeString(fields, "packet_type", wrong),
 		PacketsPerTTL: decodeInteger(fields, "packets_per_ttl", wrong),
 		Port:          decodeInteger(fields, "port", wrong),
 		WaitTime:      decodeInteger(fields, "wait_time", wrong),
 	}
-	if raw := fields["packet_type"]; raw != nil && json.Unmarshal(raw, &o.PacketType) != nil {
-		wrong.add(codeBody, "/options/packet_type", "options.packet_type must be a string")
+}
+
+func decodeString(fields map[string]json.RawMessage, name string, wrong *faults) string {
+	var text string
+	if raw := fields[name]; raw != nil && json.Unmarshal(raw, &text) != nil {
+		wrong.add(codeBody, "/options/"+name, "options.%s must be a string", name)
 	}
-	return o
+	return text
 }
 
 func decodeInteger(fields map[string]json.RawMessage, name string, wrong *faults) int {

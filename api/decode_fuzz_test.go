@@ -67,3 +67,44 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDecodeNative holds what the decoder of the native form accepts against
+// the schema, and what it refuses against that of refusals.
+func FuzzDecodeNative(f *testing.F) {
+	for _, seed := range []string{
+		``, `null`, `{"targets":["192.0.2.1"]}`, `{"targets":["a"],"x":1,"":2,"a/b~":3}`, `{"targets":["a"],"options":{"wait_ms":5e3,"family":"ipv6"}}`,
+		`{"targets":["a"],"options":{"wait_ms":1,"wait_time":1,"family":4}}`, `{"targets":["a"],"options":{"\ud800":0}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	schemas := loadLaw(f).doc.Components.Schemas
+	s := newService(f, &fakeColo{name: "den01"})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		_, err := s.DecodeNative(body)
+		if err == nil {
+			var v any
+			if err := json.Unmarshal(body, &v); err != nil {
+				t.Fatalf("accepted what is not JSON: %v", err)
+			}
+			if err := schemas["TracesRequest"].Value.VisitJSON(v); err != nil {
+				t.Fatalf("accepted against the contract: %v", err)
+			}
+			return
+		}
+		refused, ok := err.(*RequestError)
+		if !ok || refused.Status != http.StatusBadRequest {
+			t.Fatalf("error %#v", err)
+		}
+		out, err := json.Marshal(refused.Response())
+		if err != nil || len(out) > 64<<10 {
+			t.Fatalf("%v, %d bytes", err, len(out))
+		}
+		var v any
+		if err := json.Unmarshal(out, &v); err != nil {
+			t.Fatal(err)
+		}
+		if err := schemas["Refusal"].Value.VisitJSON(v); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	})
+}

@@ -24,6 +24,7 @@ type exchange struct {
 	abandoned bool
 	quiet     bool             // one of a flood that needs no line each
 	principal access.Principal // on whose behalf, as far as known
+	broken    bool             // the answer had begun when a fault of the agent ended it
 }
 
 type exchangeKey struct{}
@@ -46,8 +47,11 @@ func record(log *slog.Logger, colo string, observer Observer) func(http.Handler)
 			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 			// Deferred, as a handler may drop the connection by a panic.
 			defer func() {
-				if x.abandoned {
+				switch {
+				case x.abandoned:
 					sw.status = statusAbandoned
+				case x.broken:
+					sw.status = http.StatusInternalServerError
 				}
 				took := time.Since(started)
 				end(chi.RouteContext(r.Context()).RoutePattern(), sw.status, took)
@@ -89,3 +93,6 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
+
+// Unwrap gives http.ResponseController what it needs to flush.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

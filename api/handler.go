@@ -43,7 +43,8 @@ type HandlerConfig struct {
 }
 
 // Handler serves the HTTP API. Every answer that it gives, whatever was asked,
-// is in the envelope of the contract; all but those of Metrics.
+// is in the envelope of the contract; all but those of Metrics, live streams
+// and the contract itself.
 type Handler struct {
 	service *Service
 	ready   func() error
@@ -73,7 +74,8 @@ func NewHandler(c HandlerConfig) *Handler {
 	for _, base := range []string{"/client/v4", ""} {
 		h.routes.With(requireAccount, door.authenticate, h.gate.admit).Post(base+traceroutePath, h.traceroute)
 	}
-	lookedAt := map[string]http.HandlerFunc{"/healthz": h.healthz, "/readyz": h.readyz}
+	h.routes.With(door.authenticate, h.gate.admit).Post(nativePath, h.traces)
+	lookedAt := map[string]http.HandlerFunc{"/healthz": h.healthz, "/readyz": h.readyz, contractPath: serveContract()}
 	if c.Metrics != nil {
 		lookedAt[metricsPath] = door.authenticate(uncached(c.Metrics)).ServeHTTP
 	}
@@ -130,7 +132,7 @@ func requireAccount(next http.Handler) http.Handler {
 }
 
 func refuseRoute(w http.ResponseWriter, r *http.Request) {
-	writeError(w, r, refusal(http.StatusNotFound, codeRoute, "no such route; traceroutes are at /accounts/{account_id}/diagnostics/traceroute, with an account id of 1 to 32 letters, digits, - and _"))
+	writeError(w, r, refusal(http.StatusNotFound, codeRoute, "no such route; traceroutes are at /accounts/{account_id}/diagnostics/traceroute, with an account id of 1 to 32 letters, digits, - and _, and at /v1/traces"))
 }
 
 // refuseMethod serves paths that exist, with other methods. chi also sends

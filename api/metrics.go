@@ -13,7 +13,8 @@ type Observer interface {
 	// Begin is called when a request comes in, and the function that it
 	// returns once when it has been served: with the pattern of the route that
 	// its path matched, empty when there was none, the status sent, or 499
-	// when the client had gone, and the time in between.
+	// when the client had gone, or 500 when a fault ended an answer that had
+	// begun, and the time in between.
 	Begin() (end func(route string, status int, took time.Duration))
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // recoverPanics answers a request whose handler panicked, and logs why with
-// the stack. Nothing has been written then: answers are written whole, last.
+// the stack. Nothing has been written then: answers are written whole, last;
+// those that are not see to their panics themselves.
 func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -18,19 +19,33 @@ func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
 				if v == nil {
 					return
 				}
-				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				if dropsConnection(v) {
 					exchangeOf(r).abandoned = true
-					panic(v) // net/http's own way to drop a connection
+					panic(v)
 				}
-				stack := debug.Stack()
-				if p, ok := v.(*coloPanic); ok {
-					v, stack = p.value, p.stack
-				}
-				log.LogAttrs(r.Context(), slog.LevelError, "panic",
-					slog.String("ray", exchangeOf(r).ray), slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(stack)))
-				writeError(w, r, refusal(http.StatusInternalServerError, codeInternal, "a fault of the agent; its log has it under the id in cf-ray"))
+				logPanic(log, r, v)
+				writeError(w, r, refusal(http.StatusInternalServerError, codeInternal, faultOfAgent))
 			}()
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// faultOfAgent is all that a client is told of a panic.
+const faultOfAgent = "a fault of the agent; its log has it under the id in cf-ray"
+
+// dropsConnection reports whether v is net/http's own way to drop a connection.
+func dropsConnection(v any) bool {
+	err, ok := v.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}
+
+// logPanic is called while the panic v is being recovered from.
+func logPanic(log *slog.Logger, r *http.Request, v any) {
+	stack := debug.Stack()
+	if p, ok := v.(*coloPanic); ok {
+		v, stack = p.value, p.stack
+	}
+	log.LogAttrs(r.Context(), slog.LevelError, "panic",
+		slog.String("ray", exchangeOf(r).ray), slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(stack)))
 }

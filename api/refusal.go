@@ -15,6 +15,8 @@ const (
 	codePacketType      = 1004  // unknown packet type
 	codeColo            = 1005  // unknown colo
 	codeTooLarge        = 1006  // body over maxBody
+	codeField           = 1007  // a field that there is not (native API)
+	codeForm            = 1008  // no answer in a form that the client accepts (native API)
 	codeTooMany         = 971   // too many requests
 	codeUnavailable     = 1050  // overloaded, shutting down, not ready
 	codeInternal        = 1051  // a fault of the agent

@@ -20,13 +20,16 @@ type Request struct {
 	Options Options
 }
 
-// Options say how to trace; fields and ranges are those of the contract.
+// Options say how to trace; fields and ranges are those of the contract. The
+// last two are of the native API only.
 type Options struct {
 	MaxTTL        int    // 0 to 64, default 15
 	PacketType    string // icmp, tcp, udp, gre, gre+icmp; default icmp
 	PacketsPerTTL int    // 0 to 10, default 3
 	Port          int    // 0 to 65535: UDP and TCP port, first ICMP echo sequence number
 	WaitTime      int    // seconds, 0 to 5, default 1
+	WaitMS        int    // instead of WaitTime: milliseconds, 0 to 5000
+	Family        string // any, ipv4, ipv6; default any
 }
 
 // Spec returns the options as a specification without target, or a
@@ -47,6 +50,7 @@ func (o Options) spec(wrong *faults) prober.Spec {
 		{"packets_per_ttl", o.PacketsPerTTL, prober.PacketsPerTTLLimit, fmt.Sprintf("the default, %d", prober.DefaultPackets)},
 		{"port", o.Port, maxPort, "the best port of the packet type"},
 		{"wait_time", o.WaitTime, int(prober.MaxWait / time.Second), "the default, 1"},
+		{"wait_ms", o.WaitMS, int(prober.MaxWait / time.Millisecond), "that options.wait_time counts"},
 	}
 	for _, b := range bounds {
 		if b.value < 0 || b.value > b.to {
@@ -57,12 +61,24 @@ func (o Options) spec(wrong *faults) prober.Spec {
 	if err != nil {
 		wrong.add(codePacketType, "/options/packet_type", "options.packet_type must be icmp, tcp, udp, gre or gre+icmp")
 	}
+	family, err := prober.ParseFamily(o.Family)
+	if err != nil {
+		wrong.add(codeOption, "/options/family", "options.family must be any, ipv4 or ipv6")
+	}
+	wait := time.Duration(o.WaitTime) * time.Second
+	if o.WaitMS != 0 {
+		if o.WaitTime != 0 {
+			wrong.add(codeOption, "/options/wait_ms", "options.wait_ms must not be set together with options.wait_time")
+		}
+		wait = time.Duration(o.WaitMS) * time.Millisecond
+	}
 	spec := prober.Spec{
 		Method:        method,
 		MaxTTL:        o.MaxTTL,
 		PacketsPerTTL: o.PacketsPerTTL,
 		Port:          o.Port,
-		Wait:          time.Duration(o.WaitTime) * time.Second,
+		Wait:          wait,
+		Family:        family,
 	}
 	if method == prober.GRE {
 		spec.Port = 0

@@ -155,7 +155,7 @@ func TestValidRequests(t *testing.T) {
 		"null options":     {`{"targets":["192.0.2.1"],"options":{"max_ttl":null,"packet_type":null,"packets_per_ttl":null,"port":null,"wait_time":null}}`, Request{Targets: one}},
 		"empty":            {`{"targets":["192.0.2.1"],"colos":[],"options":{}}`, Request{Targets: one, Colos: []string{}}},
 		"zeros":            {`{"targets":["192.0.2.1"],"options":{"max_ttl":0,"packet_type":"","packets_per_ttl":0,"port":0,"wait_time":0}}`, Request{Targets: one}},
-		"most":             {`{"targets":["192.0.2.1"],"options":{"max_ttl":64,"packet_type":"gre+icmp","packets_per_ttl":10,"port":65535,"wait_time":5}}`, Request{Targets: one, Options: Options{64, "gre+icmp", 10, 65535, 5}}},
+		"most":             {`{"targets":["192.0.2.1"],"options":{"max_ttl":64,"packet_type":"gre+icmp","packets_per_ttl":10,"port":65535,"wait_time":5}}`, Request{Targets: one, Options: Options{MaxTTL: 64, PacketType: "gre+icmp", PacketsPerTTL: 10, Port: 65535, WaitTime: 5}}},
 		"integers as 3.0":  {`{"targets":["192.0.2.1"],"options":{"max_ttl":3.0,"port":8e1}}`, Request{Targets: one, Options: Options{MaxTTL: 3, Port: 80}}},
 		"unknown fields":   {`{"targets":["192.0.2.1"],"x":{"y":[1]},"options":{"MAX_TTL":"a"}}`, Request{Targets: one}},
 		"same target, ten": {`{"targets":` + list(10) + `}`, Request{Targets: strings.Split(strings.Repeat("192.0.2.1 ", 9)+"192.0.2.1", " ")}},
@@ -186,7 +186,7 @@ func TestOptionsSpec(t *testing.T) {
 		want    prober.Spec
 	}{
 		{Options{}, prober.Spec{Method: prober.ICMP}},
-		{Options{64, "udp", 10, 53, 5}, prober.Spec{Method: prober.UDP, MaxTTL: 64, PacketsPerTTL: 10, Port: 53, Wait: 5 * time.Second}},
+		{Options{MaxTTL: 64, PacketType: "udp", PacketsPerTTL: 10, Port: 53, WaitTime: 5}, prober.Spec{Method: prober.UDP, MaxTTL: 64, PacketsPerTTL: 10, Port: 53, Wait: 5 * time.Second}},
 		{Options{PacketType: "icmp", Port: 7}, prober.Spec{Method: prober.ICMP, Port: 7}},
 		{Options{PacketType: "tcp", Port: 443}, prober.Spec{Method: prober.TCP, Port: 443}},
 		{Options{PacketType: "gre", Port: 7}, prober.Spec{Method: prober.GRE}},

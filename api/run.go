@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"probe-agent/prober"
@@ -29,10 +30,12 @@ type coloTrace struct {
 	took    time.Duration
 }
 
-// A watcher is told how the traces of a run get on. Each is called from its
-// trace's own goroutine, several at once, and the trace waits for it. A trace
-// is named by its place in run.traces.
+// A watcher is told how the traces of a run get on. What is about one trace is
+// called from its own goroutine, several at once, and the trace waits for it.
+// A trace is named by its place in run.traces.
 type watcher interface {
+	// planned gets the traces before any of them begins.
+	planned(traces []coloTrace)
 	// progress gets the result so far, which it must not keep.
 	progress(trace int, so *prober.Result)
 	// done gets what came of the trace. No progress of it follows.
@@ -59,6 +62,9 @@ func (s *Service) run(ctx context.Context, req Request, w watcher) (*run, error)
 			return nil, notAdmitted(&quota.Refusal{Reason: quota.Closing})
 		}
 		return nil, notAdmitted(err)
+	}
+	if w != nil {
+		w.planned(r.traces)
 	}
 	traceAll(limited, r.traces, spec, visit, w)
 	if err := ctx.Err(); err != nil && !wasCut(ctx) {
@@ -93,14 +99,13 @@ func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, visit *
 	defer cancel()
 	var (
 		running  sync.WaitGroup
-		once     sync.Once
-		panicked *coloPanic
+		panicked atomic.Pointer[coloPanic]
 	)
 	for i := range traces {
 		running.Go(func() {
 			defer func() {
 				if v := recover(); v != nil {
-					once.Do(func() { panicked = &coloPanic{v, debug.Stack()} })
+					panicked.CompareAndSwap(nil, &coloPanic{v, debug.Stack()})
 					cancel()
 				}
 			}()
@@ -109,14 +114,14 @@ func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, visit *
 				spec.Progress = func(so *prober.Result) { w.progress(i, so) }
 			}
 			traces[i].make(ctx, spec, visit)
-			if w != nil {
+			if w != nil && panicked.Load() == nil { // else it is the panic that ended it
 				w.done(i, traces[i])
 			}
 		})
 	}
 	running.Wait()
-	if panicked != nil {
-		panic(panicked)
+	if p := panicked.Load(); p != nil {
+		panic(p)
 	}
 }
 

@@ -68,13 +68,18 @@ func New(c Config) (*Service, error) {
 	return &Service{colos: c.Colos, annotator: c.Annotator}, nil
 }
 
-// Decode reads a JSON body and checks all of it. The error is a *RequestError
-// that names every wrong field.
-func (s *Service) Decode(body []byte) (Request, error) {
+// Decode reads the JSON body of a request in Cloudflare's form and checks all
+// of it. The error is a *RequestError that names every wrong field.
+func (s *Service) Decode(body []byte) (Request, error) { return s.decode(body, decodeRequest) }
+
+// DecodeNative is Decode for requests in the agent's own form.
+func (s *Service) DecodeNative(body []byte) (Request, error) { return s.decode(body, decodeNative) }
+
+func (s *Service) decode(body []byte, read func([]byte, *faults) (Request, bool)) (Request, error) {
 	var wrong faults
-	req := decodeRequest(body, &wrong)
-	if len(wrong) == 1 && wrong[0].Source == nil {
-		return Request{}, wrong.err() // no JSON object: nothing more to say about fields
+	req, ok := read(body, &wrong)
+	if !ok {
+		return Request{}, wrong.err()
 	}
 	s.check(req, &wrong)
 	return req, wrong.err()

@@ -23,7 +23,8 @@ func places() []place {
 		},
 		{dir: "access"},
 		{dir: "policy"},
-		{dir: "api", own: []string{"access", "policy", "prober", "quota", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
+		{dir: "api", own: []string{"access", "api/native", "policy", "prober", "quota", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
+		{dir: "api/native", own: []string{"lookup", "packet", "prober", "stats"}},
 		{dir: "fleet", own: []string{"api", "prober"}, tests: []string{"internal/netsim/..."}},
 		{dir: "lookup"},
 		{dir: "quota"},
@@ -99,6 +100,11 @@ func bans() []ban {
 			in:      []string{"prober"},
 			imports: []string{"net/http", "os/...", "log/...", "encoding/json", "golang.org/x/net/...", "golang.org/x/sys/..."},
 			why:     "the engine reaches the network through its Transport only, and leaves logging and rendering to whoever calls it",
+		},
+		{
+			in:      []string{"api/native"},
+			imports: []string{"net/http", "os", "log/...", "sync", "context"},
+			why:     "a result in, a value out: no connection, clock, goroutine or log",
 		},
 		{
 			in:      []string{"api"},
