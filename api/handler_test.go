@@ -186,11 +186,13 @@ func TestDrain(t *testing.T) {
 // answer, and each of the others says that it was cut.
 func TestCut(t *testing.T) {
 	l := loadLaw(t)
-	slow := make(chan struct{})
+	quick, slow := make(chan struct{}), make(chan struct{})
 	trace := func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
 		if target == "192.0.2.1" {
+			close(quick)
 			return direct(target), nil
 		}
+		<-quick
 		close(slow)
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -255,12 +257,14 @@ func TestGate(t *testing.T) {
 
 func TestPanicCostsOneRequest(t *testing.T) {
 	var log bytes.Buffer
-	stopped := make(chan struct{})
+	begun, stopped := make(chan struct{}), make(chan struct{})
 	bad := &fakeColo{name: "ams01", trace: func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
 		if target == "192.0.2.66" {
+			<-begun // or there might be nothing to cancel
 			panic("out of cheese")
 		}
 		if target == "192.0.2.67" {
+			close(begun)
 			<-ctx.Done()
 			close(stopped)
 			return nil, ctx.Err()
