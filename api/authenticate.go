@@ -43,6 +43,7 @@ func newDoor(c HandlerConfig) *door {
 // strangers are answered with 429 once they are too many from one address.
 func (d *door) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchangeOf(r).asked = true
 		principal, refused := d.identify(r, time.Now())
 		if refused != nil {
 			if wait := d.failures.count(clientOf(r), time.Now()); wait > 0 {

@@ -22,6 +22,8 @@ type exchange struct {
 	ray       string // id of the request: 16 hex digits, a hyphen, the colo
 	targets   int
 	abandoned bool
+	asked     bool             // reached what needs credentials
+	code      int              // of the error that it was refused with; 0: it was not
 	quiet     bool             // one of a flood that needs no line each
 	principal access.Principal // on whose behalf, as far as known
 	broken    bool             // the answer had begun when a fault of the agent ended it
@@ -55,6 +57,9 @@ func record(log *slog.Logger, colo string, observer Observer) func(http.Handler)
 				}
 				took := time.Since(started)
 				end(chi.RouteContext(r.Context()).RoutePattern(), sw.status, took)
+				if x.asked {
+					observer.Asked(x.principal.Token, x.code)
+				}
 				level := slog.LevelInfo
 				if x.quiet || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == metricsPath {
 					level = slog.LevelDebug

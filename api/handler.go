@@ -164,6 +164,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		exchangeOf(r).abandoned = true
 		return
 	}
+	exchangeOf(r).code = refused.Faults[0].Code
 	switch refused.Status {
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", wholeSeconds(refused.RetryAfter))

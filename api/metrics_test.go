@@ -16,11 +16,21 @@ import (
 type observed struct {
 	begun int
 	ended []seen
+	asked []asker
 }
 
 type seen struct {
 	Route  string
 	Status int
+}
+
+type asker struct {
+	Credential string
+	Code       int
+}
+
+func (o *observed) Asked(credential string, code int) {
+	o.asked = append(o.asked, asker{credential, code})
 }
 
 func (o *observed) Begin() func(string, int, time.Duration) {
@@ -96,5 +106,39 @@ func TestObserver(t *testing.T) {
 	}
 	if watch.begun != len(want) {
 		t.Errorf("%d requests began, want %d", watch.begun, len(want))
+	}
+}
+
+// Who asked, and what came of it, is told once for each request that needs
+// credentials, by the names of credentials and never by what was shown.
+func TestObserverOfAskers(t *testing.T) {
+	k := newKeyring(t)
+	var watch observed
+	h := NewHandler(HandlerConfig{
+		Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Observer: &watch, Credentials: k.registry,
+		Metrics: http.NotFoundHandler(),
+	})
+	for _, r := range []struct{ method, path, authorization, body string }{
+		{http.MethodPost, pathOf("acme"), "Bearer {ops}", goodBody},
+		{http.MethodPost, pathOf("acme"), "Bearer {ops}", `{}`},
+		{http.MethodPost, pathOf("gamma"), "Bearer {ops}", goodBody},
+		{http.MethodPost, pathOf("acme"), "Bearer {old}", goodBody},
+		{http.MethodPost, pathOf("acme"), "Bearer {key}", goodBody},
+		{http.MethodPost, pathOf("acme"), "{ops}", goodBody},
+		{http.MethodPost, nativePath, "Bearer {brief}", goodBody},
+		{http.MethodGet, metricsPath, "Bearer {brief}", ""},
+		{http.MethodGet, "/healthz", "Bearer {ops}", ""},
+		{http.MethodGet, "/nowhere", "Bearer {ops}", ""},
+	} {
+		req := httptest.NewRequestWithContext(t.Context(), r.method, r.path, strings.NewReader(r.body))
+		req.Header.Set("Authorization", k.shown(r.authorization))
+		h.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	want := []asker{
+		{"ops", 0}, {"ops", codeTargets}, {"ops", codeUnauthorized}, {"", codeUnauthenticated}, {"", codeUnauthenticated},
+		{"", codeHeaders}, {"brief", 0}, {"brief", 0},
+	}
+	if diff := cmp.Diff(want, watch.asked); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -55,9 +55,6 @@ func (a *agent) open(ctx context.Context) (err error) {
 	if a.names, err = lookup.New(ctx, lookup.Config{Names: lookup.Mode(c.Names)}); err != nil {
 		return err
 	}
-	a.numbers = metrics.New(metrics.Config{
-		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Build: metricsBuild(), Log: a.log.Logger,
-	})
 	if a.host, err = hostaddr.Open(); err != nil {
 		return err
 	}
@@ -65,6 +62,10 @@ func (a *agent) open(ctx context.Context) (err error) {
 	if a.room, err = quota.New(c.limits()); err != nil {
 		return err
 	}
+	a.numbers = metrics.New(metrics.Config{
+		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Room: a.room.Stats,
+		Build: metricsBuild(), Log: a.log.Logger,
+	})
 	if a.certificate, err = c.openCertificate(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@
 // text format of Prometheus.
 //
 // Most of them are counted elsewhere and read at each scrape; requests and
-// traces are counted here. Labels take few values, all known beforehand: no
-// address, name or account becomes one.
+// traces are counted here. Labels take few values, all known beforehand or
+// bounded: the names of accounts and credentials become some, addresses and
+// names of hosts never.
 package metrics

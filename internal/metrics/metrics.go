@@ -11,6 +11,7 @@ import (
 	"probe-agent/internal/rawsock"
 	"probe-agent/lookup"
 	"probe-agent/prober"
+	"probe-agent/quota"
 )
 
 // namespace begins the name of every metric of ours.
@@ -22,6 +23,7 @@ type Config struct {
 	Engine  func() prober.Totals
 	Sockets func() rawsock.Status
 	Lookup  func() lookup.Stats
+	Room    func() quota.Stats
 	Build   Build
 	Log     *slog.Logger // nil: slog.Default()
 }
@@ -37,18 +39,19 @@ type Metrics struct {
 	registry *prometheus.Registry
 	handler  http.Handler
 	requests *requests
+	askers   *askers
 	traces   *traces
 	reloads  *reloads
 }
 
 // New returns the numbers of an agent that begins now.
 func New(c Config) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), requests: newRequests(), traces: newTraces(), reloads: newReloads()}
+	m := &Metrics{registry: prometheus.NewRegistry(), requests: newRequests(), askers: newAskers(), traces: newTraces(), reloads: newReloads()}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newBuildInfo(c.Build),
-		m.requests.total, m.requests.duration, m.requests.inFlight,
+		m.requests.total, m.requests.duration, m.requests.inFlight, m.askers.total,
 		m.reloads.total, m.reloads.good, m.reloads.at,
 		m.traces.total, m.traces.probes, m.traces.duration, m.traces.rtt,
 	)
@@ -60,6 +63,9 @@ func New(c Config) *Metrics {
 	}
 	if c.Lookup != nil {
 		m.registry.MustRegister(newLookupReading(c.Lookup))
+	}
+	if c.Room != nil {
+		m.registry.MustRegister(newRoomReading(c.Room))
 	}
 	log := c.Log
 	if log == nil {

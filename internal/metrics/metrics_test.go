@@ -22,6 +22,7 @@ import (
 	"probe-agent/internal/rawsock"
 	"probe-agent/lookup"
 	"probe-agent/prober"
+	"probe-agent/quota"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew")
@@ -55,6 +56,16 @@ func everything() Config {
 					Timeouts: 408, Dropped: 409, Entries: 410, Flying: 411, Waiting: 412,
 				},
 				Table: lookup.TableStats{Prefixes: 501, Loaded: time.Unix(502, 5e8), LoadTime: 503 * time.Millisecond},
+			}
+		},
+		Room: func() quota.Stats {
+			return quota.Stats{
+				Inside: 701, Waiting: 702, Running: 703, Tokens: 704, Waits: 705, Waited: 706500 * time.Millisecond,
+				Accounts: []quota.AccountStats{
+					{Account: "", Requests: 711, Traces: 712, Refused: [quota.Reasons]uint64{713, 714, 715, 716}},
+					{Account: quota.OtherAccounts, Requests: 721, Traces: 722, Refused: [quota.Reasons]uint64{723, 724, 725, 726}},
+					{Account: "acme", Requests: 731, Traces: 732, Refused: [quota.Reasons]uint64{733, 734, 735, 736}},
+				},
 			}
 		},
 		Build: Build{Version: "1.2.3", Commit: "0123abcd", Go: "go1.26"},
@@ -97,6 +108,10 @@ func TestGolden(t *testing.T) {
 	m.Begin()("/healthz", http.StatusOK, 2*time.Millisecond)
 	m.Begin()("", http.StatusNotFound, 500*time.Microsecond)
 	end("/client/v4/accounts/{account_id}/diagnostics/traceroute", http.StatusServiceUnavailable, 3*time.Second)
+	for _, code := range []int{0, 0, 9109} {
+		m.Asked("ops", code)
+	}
+	m.Asked("", 10000)
 	m.Reloaded(true)
 	m.Reloaded(false)
 	m.reloads.at.Set(601.5)
@@ -152,7 +167,8 @@ func TestBrokenParts(t *testing.T) {
 	}{
 		{"engine panics", func(c *Config) { c.Engine = func() prober.Totals { panic("no engine") } }, []string{"probe_agent_probes_sent_total"}, "no engine"},
 		{"lookup panics", func(c *Config) { c.Lookup = func() lookup.Stats { panic("no cache") } }, []string{"probe_agent_lookup_names_late_total"}, "no cache"},
-		{"nothing there", func(c *Config) { c.Engine, c.Sockets, c.Lookup = nil, nil, nil }, []string{
+		{"room panics", func(c *Config) { c.Room = func() quota.Stats { panic("no room") } }, []string{"probe_agent_room_requests", "probe_agent_account_traces_total"}, "no room"},
+		{"nothing there", func(c *Config) { c.Engine, c.Sockets, c.Lookup, c.Room = nil, nil, nil, nil }, []string{
 			"probe_agent_probes_sent_total", "probe_agent_receive_drops_total", "probe_agent_socket_info", "probe_agent_lookup_names_late_total",
 		}, ""},
 	}

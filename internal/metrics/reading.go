@@ -11,6 +11,13 @@ import (
 type reading[S any] struct {
 	read    func() S
 	figures []figure[S]
+	also    series[S] // nil: none
+}
+
+// series are those of a reading whose labels are known only when it is read.
+type series[S any] interface {
+	describe(into chan<- *prometheus.Desc)
+	collect(now *S, into chan<- prometheus.Metric)
 }
 
 // figure is one series of a reading.
@@ -55,6 +62,9 @@ func (r *reading[S]) Describe(into chan<- *prometheus.Desc) {
 	for i := range r.figures {
 		into <- r.figures[i].desc
 	}
+	if r.also != nil {
+		r.also.describe(into)
+	}
 }
 
 // Collect implements prometheus.Collector. The registry calls it on a goroutine
@@ -70,5 +80,8 @@ func (r *reading[S]) Collect(into chan<- prometheus.Metric) {
 	for i := range r.figures {
 		f := &r.figures[i]
 		into <- prometheus.MustNewConstMetric(f.desc, f.kind, f.of(&now), f.labels...)
+	}
+	if r.also != nil {
+		r.also.collect(&now, into)
 	}
 }
