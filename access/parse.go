@@ -24,7 +24,7 @@ func Parse(line string) (Credential, error) {
 	}
 	var c Credential
 	seen := map[string]bool{}
-	for _, field := range strings.Fields(line) {
+	for field := range strings.FieldsSeq(line) {
 		name, value, ok := strings.Cut(field, "=")
 		if !ok {
 			return Credential{}, stray(field)

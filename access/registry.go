@@ -37,7 +37,8 @@ type entry struct {
 // refuses.
 func NewRegistry(credentials ...Credential) (*Registry, error) {
 	r := new(Registry)
-	return r, r.Replace(credentials)
+	err := r.Replace(credentials)
+	return r, err
 }
 
 // Check returns nil when credentials can be in force together: each correct by

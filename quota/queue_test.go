@@ -12,7 +12,7 @@ import (
 
 // busy asks as a caller in a number of loops until ctx ends, each trace taking
 // its time, and returns how many traces it made.
-func busy(ctx context.Context, t *testing.T, r *Room, c Caller, loops, traces int, takes time.Duration) func() int {
+func busy(ctx context.Context, r *Room, c Caller, loops, traces int, takes time.Duration) func() int {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	made := 0
@@ -78,8 +78,8 @@ func TestEqualShares(t *testing.T) {
 				r := newRoom(t, l)
 				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Second)
 				defer cancel()
-				one := busy(ctx, t, r, Caller{"one", "a"}, tt.one.loops, tt.one.traces, tt.one.takes)
-				other := busy(ctx, t, r, Caller{"other", "b"}, tt.other.loops, tt.other.traces, tt.other.takes)
+				one := busy(ctx, r, Caller{"one", "a"}, tt.one.loops, tt.one.traces, tt.one.takes)
+				other := busy(ctx, r, Caller{"other", "b"}, tt.other.loops, tt.other.traces, tt.other.takes)
 				a, b := one(), other()
 				if ratio := float64(b) / float64(a) / tt.shares; ratio < .95 || ratio > 1.05 {
 					t.Errorf("one made %d traces, the other %d: a ratio of %.3f", a, b, ratio*tt.shares)
@@ -102,10 +102,10 @@ func TestComingAndGoing(t *testing.T) {
 		r := newRoom(t, l)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
 		defer cancel()
-		made := []func() int{busy(ctx, t, r, Caller{"0", "0"}, 10, 1, 100*time.Millisecond)}
+		made := []func() int{busy(ctx, r, Caller{"0", "0"}, 10, 1, 100*time.Millisecond)}
 		for i := range 3 {
 			name := fmt.Sprint(i + 1)
-			made = append(made, busy(ctx, t, r, Caller{name, name}, 1, 1, 100*time.Millisecond))
+			made = append(made, busy(ctx, r, Caller{name, name}, 1, 1, 100*time.Millisecond))
 		}
 		for i, of := range made {
 			if n := of(); n < 225 || n > 275 {

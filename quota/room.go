@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -132,8 +133,8 @@ func (r *Room) makePlace(in *account) bool {
 	if most.places <= in.places+1 {
 		return false
 	}
-	for i := len(most.queue) - 1; i >= 0; i-- {
-		if v := most.queue[i]; !v.begun {
+	for _, v := range slices.Backward(most.queue) {
+		if !v.begun {
 			v.dismiss(r.refuse(most.name, Crowded, 0))
 			return true
 		}

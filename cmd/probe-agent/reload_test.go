@@ -102,7 +102,8 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	for entry := a.awaitLog(t, "request"); entry["path"] != "/healthz"; entry = a.awaitLog(t, "request") {
+	for a.awaitLog(t, "request")["path"] != "/healthz" {
+		continue
 	}
 
 	if err := a.Process.Signal(syscall.SIGTERM); err != nil {

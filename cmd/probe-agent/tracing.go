@@ -112,7 +112,7 @@ func (t *tracing) showTable(ctx context.Context, view *text.View, i int, target 
 		code = o.code()
 		if o.err != nil {
 			failure = reason(ctx, o.err)
-			return nil
+			return nil //nolint:nilerr // shown; the next round may go better
 		}
 		followed.Add(o.result)
 		notes := t.notes(ctx, o.result)

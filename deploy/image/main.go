@@ -18,7 +18,7 @@ import (
 	"slices"
 	"time"
 
-	"kernel.org/pub/linux/libs/security/libcap/cap"
+	libcap "kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
 // The account that the program runs as. The image has no shadow file and
@@ -84,7 +84,7 @@ func (i *image) copy(name, from string) error {
 // effect, as sandbox.RaiseNetRaw wants it.
 func (i *image) permitNetRaw() error {
 	path := filepath.Join(i.dir, program)
-	set, err := cap.FromText("cap_net_raw=p")
+	set, err := libcap.FromText("cap_net_raw=p")
 	if err != nil {
 		return err
 	}

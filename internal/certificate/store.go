@@ -49,7 +49,8 @@ type loaded struct {
 // Load reads the files. The error names the file at fault.
 func Load(files Files) (*Store, error) {
 	s := new(Store)
-	return s, s.Replace(files)
+	err := s.Replace(files)
+	return s, err
 }
 
 // Replace reads the files, which may be others than before, and uses them for

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -52,8 +53,7 @@ func newDaemon(t *testing.T, lab *kernel.Lab, options ...string) *daemon {
 // daemon is started by another program, with its arguments, if that is given.
 func startDaemon(t *testing.T, lab *kernel.Lab, by []string, options ...string) *daemon {
 	t.Helper()
-	command := append(by, "probe-agent", "serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--colo", "den01", "--city", "Denver")
-	command = append(command, options...)
+	command := slices.Concat(by, []string{"probe-agent", "serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--colo", "den01", "--city", "Denver"}, options)
 	d := &daemon{Lab: lab, process: lab.Command(context.Background(), command[0], command[1:]...), law: loadLaw(t)}
 	d.process.Env = environment()
 	stderr, err := d.process.StderrPipe()

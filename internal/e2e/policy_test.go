@@ -73,7 +73,7 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s, %s: %d packets were sent", when, target, sent)
 		}
 	}
-	traced := func(when string, first string) {
+	traced := func(when, first string) {
 		t.Helper()
 		before := tap.count(t)
 		colo, reason := d.traceOf(t, target.String())

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
-	"kernel.org/pub/linux/libs/security/libcap/cap"
+	libcap "kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
 // Confine gives up every capability on every thread of the process, for good:
@@ -14,12 +14,12 @@ import (
 // runs as root stays user 0, with the access to files that this user has as
 // their owner. On error the process may be confined in part.
 func Confine() error {
-	if _, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+	if _, err := libcap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("sandbox: setting no_new_privs: %w", err)
 	}
 	// The ambient set loses what is no longer permitted and inheritable
 	// (capabilities(7)).
-	if err := cap.NewSet().SetProc(); err != nil {
+	if err := libcap.NewSet().SetProc(); err != nil {
 		return fmt.Errorf("sandbox: dropping capabilities: %w", err)
 	}
 	return nil

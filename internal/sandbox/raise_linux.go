@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"kernel.org/pub/linux/libs/security/libcap/cap"
+	libcap "kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
 // RaiseNetRaw puts CAP_NET_RAW in effect on every thread of the process, where
@@ -16,16 +16,16 @@ import (
 // start it at all where the bounding set lacks the capability, as in a container without
 // --cap-add=NET_RAW, and the program could not say what is missing.
 func RaiseNetRaw() error {
-	set := cap.GetProc()
-	permitted, err := set.GetFlag(cap.Permitted, cap.NET_RAW)
-	effective, errEffective := set.GetFlag(cap.Effective, cap.NET_RAW)
+	set := libcap.GetProc()
+	permitted, err := set.GetFlag(libcap.Permitted, libcap.NET_RAW)
+	effective, errEffective := set.GetFlag(libcap.Effective, libcap.NET_RAW)
 	if err := errors.Join(err, errEffective); err != nil {
 		return fmt.Errorf("sandbox: reading CAP_NET_RAW: %w", err)
 	}
 	if !permitted || effective {
 		return nil
 	}
-	if err := set.SetFlag(cap.Effective, true, cap.NET_RAW); err != nil {
+	if err := set.SetFlag(libcap.Effective, true, libcap.NET_RAW); err != nil {
 		return fmt.Errorf("sandbox: raising CAP_NET_RAW: %w", err)
 	}
 	if err := set.SetProc(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (c *CSV) Trace(round int, target string, r *prober.Result, notes map[netip.
 			rows = append(rows, cells(node, notes[node.Addr]))
 		}
 		for _, row := range rows {
-			if err := c.w.Write(append(front[:len(front):len(front)], row...)); err != nil {
+			if err := c.w.Write(slices.Concat(front, row)); err != nil {
 				return fmt.Errorf("text: %w", err)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -73,7 +74,7 @@ func (v *View) Abandon(i int, target, reason string) {
 		v.Finish(i, []Line{{{Text: target + ": "}, {Text: reason, Style: Bad}}})
 		return
 	}
-	v.Finish(i, append(lines[:len(lines)-1:len(lines)-1], Line{{Text: reason, Style: Bad}}))
+	v.Finish(i, append(slices.Clip(lines[:len(lines)-1]), Line{{Text: reason, Style: Bad}}))
 }
 
 func (v *View) show(i int, lines []Line, final bool) {
