@@ -135,8 +135,14 @@ func TestObserverOfAskers(t *testing.T) {
 		h.ServeHTTP(httptest.NewRecorder(), req)
 	}
 	want := []asker{
-		{"ops", 0}, {"ops", codeTargets}, {"ops", codeUnauthorized}, {"", codeUnauthenticated}, {"", codeUnauthenticated},
-		{"", codeHeaders}, {"brief", 0}, {"brief", 0},
+		{"ops", 0},
+		{"ops", codeTargets},
+		{"ops", codeUnauthorized},
+		{"", codeUnauthenticated},
+		{"", codeUnauthenticated},
+		{"", codeHeaders},
+		{"brief", 0},
+		{"brief", 0},
 	}
 	if diff := cmp.Diff(want, watch.asked); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

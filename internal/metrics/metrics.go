@@ -42,16 +42,20 @@ type Metrics struct {
 	askers   *askers
 	traces   *traces
 	reloads  *reloads
+	verdicts *prometheus.CounterVec
 }
 
 // New returns the numbers of an agent that begins now.
 func New(c Config) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), requests: newRequests(), askers: newAskers(), traces: newTraces(), reloads: newReloads()}
+	m := &Metrics{
+		registry: prometheus.NewRegistry(), requests: newRequests(), askers: newAskers(),
+		traces: newTraces(), reloads: newReloads(), verdicts: newVerdicts(),
+	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newBuildInfo(c.Build),
-		m.requests.total, m.requests.duration, m.requests.inFlight, m.askers.total,
+		m.requests.total, m.requests.duration, m.requests.inFlight, m.askers.total, m.verdicts,
 		m.reloads.total, m.reloads.good, m.reloads.at,
 		m.traces.total, m.traces.probes, m.traces.duration, m.traces.rtt,
 	)
