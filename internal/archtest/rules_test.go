@@ -56,6 +56,7 @@ func places() []place {
 		{dir: "bench/capture"},
 		{dir: "bench/peer"},
 		{dir: "bench/report"},
+		{dir: "bench/soak", own: []string{"internal/netsim/..."}},
 		{dir: "deploy/image"},
 	}
 }
@@ -143,7 +144,7 @@ func bans() []ban {
 			why:     "test code stays out of the program",
 		},
 		{
-			in: []string{"..."}, except: []string{"internal/netsim/...", "bench"},
+			in: []string{"..."}, except: []string{"internal/netsim/...", "bench", "bench/soak"},
 			imports: []string{"probe-agent/internal/netsim/...", "github.com/vishvananda/...", "github.com/google/nftables/..."},
 			why:     "simulated networks are for tests; the agent itself configures no network",
 		},
