@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,11 +24,16 @@ type agent struct {
 	lab     *kernel.Lab
 	command *kernel.Cmd
 	client  *http.Client
+	secret  string
 	log     strings.Builder
 }
 
-func start(ctx context.Context, lab *kernel.Lab, program string) (*agent, error) {
-	a := &agent{lab: lab}
+func start(ctx context.Context, lab *kernel.Lab, program, dir string) (*agent, error) {
+	file, secret, err := configure(program, dir)
+	if err != nil {
+		return nil, err
+	}
+	a := &agent{lab: lab, secret: secret}
 	a.client = &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 64,
 		DialContext: func(ctx context.Context, network, to string) (conn net.Conn, err error) {
@@ -37,8 +44,7 @@ func start(ctx context.Context, lab *kernel.Lab, program string) (*agent, error)
 			return conn, err
 		},
 	}}
-	a.command = lab.Command(ctx, program, "serve", "--listen", address, "--names", "off", "--log-level", "error",
-		"--near-hop-rate", "0", "--prefix-rate", "0")
+	a.command = lab.Command(ctx, program, "serve", "--listen", address, "--admin-listen", adminAddress, "--config", file)
 	a.command.Cancel = func() error { return a.command.Process.Signal(syscall.SIGTERM) }
 	a.command.Env = []string{} // nothing that would set a flag
 	a.command.Stderr = &a.log
@@ -68,70 +74,62 @@ func (a *agent) stop() error {
 // reload has the agent read its configuration again.
 func (a *agent) reload() error { return a.command.Process.Signal(syscall.SIGHUP) }
 
-// metrics returns what the agent counts, by the name with its labels.
-func (a *agent) metrics(ctx context.Context) (map[string]float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", http.NoBody)
+// admin reads what the agent tells its operator.
+func (a *agent) admin(ctx context.Context, path string, read func(io.Reader) error) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+adminAddress+path, http.NoBody)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	response, err := a.client.Do(request)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", path, response.Status)
+	}
+	return read(response.Body)
+}
+
+// metrics returns what the agent counts, by the name with its labels.
+func (a *agent) metrics(ctx context.Context) (map[string]float64, error) {
 	found := map[string]float64{}
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), " ")
-		if number, err := strconv.ParseFloat(value, 64); err == nil {
-			found[name] = number
+	err := a.admin(ctx, "/metrics", func(body io.Reader) error {
+		lines := bufio.NewScanner(body)
+		for lines.Scan() {
+			// A label's value may have spaces, a number has none.
+			text := lines.Text()
+			space := strings.LastIndexByte(text, ' ')
+			if space < 0 || text[0] == '#' {
+				continue
+			}
+			if number, err := strconv.ParseFloat(text[space+1:], 64); err == nil {
+				found[text[:space]] = number
+			}
 		}
-	}
-	return found, lines.Err()
+		return lines.Err()
+	})
+	return found, err
 }
 
-// rest waits for the quarantine of the last names and returns what the agent
-// counts then.
-func (a *agent) rest(ctx context.Context) (map[string]float64, error) {
-	a.client.CloseIdleConnections()
-	select {
-	case <-ctx.Done():
-		return nil, errors.New("interrupted")
-	case <-time.After(4 * time.Second):
-		return a.metrics(ctx)
-	}
-}
-
-// compare says what has grown.
-func compare(before, after map[string]float64) error {
-	var errs []error
-	for _, gauge := range []struct {
-		name         string
-		factor, more float64 // that it may have grown by
-	}{
-		{"process_resident_memory_bytes", 1.2, 8 << 20},
-		{"go_memstats_heap_inuse_bytes", 1.5, 16 << 20},
-		{"process_open_fds", 1, 2},
-		{"go_goroutines", 1, 2},
-		{"probe_agent_traces_running", 0, 0},
-		{"probe_agent_flow_names_held", 0, 0},
-		{"probe_agent_http_requests_in_flight", 1, 0},
-	} {
-		was, is := before[gauge.name], after[gauge.name]
-		fmt.Printf("%-38s %14.0f after the warm-up %14.0f at the end\n", gauge.name, was, is)
-		if _, there := after[gauge.name]; !there || is > was*gauge.factor+gauge.more {
-			errs = append(errs, fmt.Errorf("%s went from %.0f to %.0f", gauge.name, was, is))
+// collect has the agent collect its garbage, twice because what pools keep
+// survives once, and saves the heap profile when a file is named.
+func (a *agent) collect(ctx context.Context, profile string) error {
+	for range 2 {
+		err := a.admin(ctx, "/debug/pprof/heap?gc=1", func(body io.Reader) error {
+			if profile == "" {
+				_, err := io.Copy(io.Discard, body)
+				return err
+			}
+			content, err := io.ReadAll(body)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(profile, content, 0o600)
+		})
+		if err != nil {
+			return err
 		}
 	}
-	for name, most := range map[string]float64{
-		`probe_agent_replies_total{fate="forged"}`: 0, `probe_agent_replies_total{fate="malformed"}`: 0,
-		"probe_agent_probes_refused_total": 0, "probe_agent_receive_errors_total": 0, "probe_agent_receive_drops_total": 0,
-	} {
-		fmt.Printf("%-44s %10.0f\n", name, after[name])
-		if after[name] > most {
-			errs = append(errs, fmt.Errorf("%s is %.0f", name, after[name]))
-		}
-	}
-	fmt.Printf("%-44s %10.0f\n", "probe_agent_probes_sent_total", after["probe_agent_probes_sent_total"])
-	return errors.Join(errs...)
+	return nil
 }

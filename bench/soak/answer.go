@@ -49,7 +49,7 @@ func (q question) holds(lab *kernel.Lab, body []byte) error {
 }
 
 func (e expectation) holds(lab *kernel.Lab, target, failure string, hops []hop) error {
-	if e.unresolved {
+	if e.untraced {
 		if failure == "" || len(hops) > 0 {
 			return fmt.Errorf("no error, %d hops", len(hops))
 		}

@@ -44,6 +44,10 @@ func (l *load) complain(format string, args ...any) {
 // clients ask at once, each its next question when the last is answered.
 const clients = 12
 
+// burst is how many requests come at one moment, again and again. They want
+// more traces than there is room for.
+const burst = 100
+
 // run keeps the load up for a while. The configuration is reloaded all the
 // while.
 func (l *load) run(ctx context.Context, a *agent, length time.Duration) {
@@ -58,19 +62,35 @@ func (l *load) run(ctx context.Context, a *agent, length time.Duration) {
 		})
 	}
 	running.Go(func() {
-		for tick := time.NewTicker(5 * time.Second); ; {
-			select {
-			case <-ctx.Done():
-				tick.Stop()
-				return
-			case <-tick.C:
-				if err := a.reload(); err != nil {
-					l.complain("reload: %v", err)
-				}
+		every(ctx, 5*time.Second, func() {
+			if err := a.reload(); err != nil {
+				l.complain("reload: %v", err)
 			}
-		}
+		})
+	})
+	running.Go(func() {
+		every(ctx, 3*time.Second, func() {
+			var asking sync.WaitGroup
+			for range burst {
+				asking.Go(func() { l.ask(a) })
+			}
+			asking.Wait()
+		})
 	})
 	running.Wait()
+}
+
+// every calls f at once and then in intervals until the context is done.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		f()
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
 }
 
 // question is the body of a request.
@@ -82,10 +102,14 @@ type question struct {
 
 // expectation is what a trace must come to.
 type expectation struct {
-	unresolved bool
-	silent     bool
-	ipv6       bool
+	untraced bool
+	silent   bool
+	ipv6     bool
 }
+
+// hopeless targets come to an error: a name that is not, one of whom does not
+// want to be probed, one that the policy denies.
+var hopeless = [...]string{"no-such-host.invalid", "203.0.113.9", "198.51.100.9"}
 
 // ask draws a request and holds the answer against what it must be.
 func (l *load) ask(a *agent) {
@@ -131,7 +155,7 @@ func (l *load) leave(a *agent) {
 }
 
 // draw is a request of any type, to targets of both families, some to a port
-// that says nothing and some to names that there are not.
+// that says nothing and some to what cannot or must not be traced.
 func draw(lab *kernel.Lab) question {
 	types := []string{"icmp", "udp", "tcp", "gre", "gre+icmp"}
 	kind := types[rand.IntN(len(types))]
@@ -142,8 +166,8 @@ func draw(lab *kernel.Lab) question {
 		q.Options["port"] = 82
 	}
 	for range 1 + rand.IntN(4) {
-		if rand.IntN(15) == 0 {
-			q.Targets, q.expects = append(q.Targets, "no-such-host.invalid"), append(q.expects, expectation{unresolved: true})
+		if n := rand.IntN(30); n < len(hopeless) {
+			q.Targets, q.expects = append(q.Targets, hopeless[n]), append(q.expects, expectation{untraced: true})
 			continue
 		}
 		ipv6 := rand.IntN(2) == 0
@@ -159,10 +183,11 @@ func (a *agent) post(ctx context.Context, q any) (status int, body []byte, err e
 	if err != nil {
 		return 0, nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/accounts/soak/diagnostics/traceroute", bytes.NewReader(sent))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/accounts/"+account+"/diagnostics/traceroute", bytes.NewReader(sent))
 	if err != nil {
 		return 0, nil, err
 	}
+	request.Header.Set("Authorization", "Bearer "+a.secret)
 	response, err := a.client.Do(request)
 	if err != nil {
 		return 0, nil, err

@@ -22,14 +22,18 @@ import (
 	"probe-agent/internal/netsim/kernel"
 )
 
-// address is where the agent listens, in the lab's host.
-const address = "127.0.0.1:8080"
+// Where the agent listens, in the lab's host.
+const (
+	address      = "127.0.0.1:8080"
+	adminAddress = "127.0.0.1:8081"
+)
 
 func main() {
 	length := flag.Duration("for", 10*time.Minute, "how long to keep the load up, 10s or more")
+	profiles := flag.String("profiles", "", "folder for the heap profiles of after the warm-up and of the end")
 	flag.Parse()
 	ctx, release := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx, *length)
+	err := run(ctx, *length, *profiles)
 	release()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
@@ -37,7 +41,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, length time.Duration) (err error) {
+func run(ctx context.Context, length time.Duration, profiles string) (err error) {
 	if length < 10*time.Second {
 		return fmt.Errorf("%v is too short to see anything", length)
 	}
@@ -55,12 +59,15 @@ func run(ctx context.Context, length time.Duration) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	a, err := start(ctx, lab, program)
+	if err := countProbes(lab); err != nil {
+		return err
+	}
+	a, err := start(ctx, lab, program, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.stop()) }()
-	return a.soak(ctx, length)
+	return a.soak(ctx, length, profiles)
 }
 
 // topology is a chain whose target has a port of every sort and many
@@ -73,19 +80,36 @@ func topology() kernel.Topology {
 }
 
 // soak warms up, keeps the load up, and compares.
-func (a *agent) soak(ctx context.Context, length time.Duration) error {
+func (a *agent) soak(ctx context.Context, length time.Duration, profiles string) error {
+	profile := func(name string) string {
+		if profiles == "" {
+			return ""
+		}
+		return filepath.Join(profiles, name)
+	}
+	idle, err := a.read(ctx, "")
+	if err != nil {
+		return err
+	}
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	goal := make(chan float64, 1)
+	go func() { goal <- a.watchGoal(watch) }()
 	warm := min(length/5, time.Minute)
 	var l load
 	l.run(ctx, a, warm)
-	before, err := a.rest(ctx)
+	before, err := a.rest(ctx, profile("before.pprof"))
 	if err != nil {
 		return err
 	}
 	l.run(ctx, a, length-warm)
-	after, err := a.rest(ctx)
+	stop()
+	largest := <-goal
+	after, err := a.rest(ctx, profile("after.pprof"))
 	if err != nil {
 		return err
 	}
+	counted, err := probesCounted(a.lab)
 	l.report()
-	return errors.Join(l.verdict(), compare(before, after))
+	return errors.Join(err, l.verdict(), before.compare(after), withinGoal(idle, after, largest), after.matches(counted))
 }
