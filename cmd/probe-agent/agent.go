@@ -78,6 +78,7 @@ func (a *agent) open(ctx context.Context) (err error) {
 		return err
 	}
 	server := api.NewServer(a.handler, a.log.Logger)
+	api.LimitConnections(server, int(c.MaxConnections))
 	if a.certificate != nil {
 		server.TLSConfig = a.certificate.Config()
 	}

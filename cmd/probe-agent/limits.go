@@ -5,17 +5,26 @@ import (
 	"strings"
 	"time"
 
+	"probe-agent/api"
 	"probe-agent/quota"
 )
 
 // limitFlags say how much may be asked.
 type limitFlags struct {
-	RequestRate       requestRate `reload:"" default:"6000" placeholder:"N[/TIME]" help:"Most requests of one token within any time of that length, a minute if none is given (${default}). 0 lifts the limit."`
-	MaxTraces         traceLimit  `reload:"" default:"1024" placeholder:"N" help:"Most traces under way, one target from one colo each (${default}). 0 lifts the limit."`
-	MaxTracesPerToken traceLimit  `reload:"" default:"512" placeholder:"N" help:"Most traces under way for one token (${default}). 0 lifts the limit."`
-	Queue             queueLimit  `reload:"" default:"1024" placeholder:"N" help:"Most requests that wait for their first trace (${default}); further ones are answered with 503."`
-	QueuePerAccount   queueLimit  `reload:"" default:"256" placeholder:"N" help:"Most requests of one account that wait (${default})."`
-	QueueWait         queueWait   `reload:"" default:"10s" placeholder:"TIME" help:"Longest that a request waits, up to 20s (${default})."`
+	RequestRate       requestRate     `reload:"" default:"6000" placeholder:"N[/TIME]" help:"Most requests of one token within any time of that length, a minute if none is given (${default}). 0 lifts the limit."`
+	MaxTraces         traceLimit      `reload:"" default:"1024" placeholder:"N" help:"Most traces under way, one target from one colo each (${default}). 0 lifts the limit."`
+	MaxTracesPerToken traceLimit      `reload:"" default:"512" placeholder:"N" help:"Most traces under way for one token (${default}). 0 lifts the limit."`
+	Queue             queueLimit      `reload:"" default:"1024" placeholder:"N" help:"Most requests that wait for their first trace (${default}); further ones are answered with 503."`
+	QueuePerAccount   queueLimit      `reload:"" default:"256" placeholder:"N" help:"Most requests of one account that wait (${default})."`
+	MaxConnections    connectionLimit `default:"4096" placeholder:"N" help:"Most connections open at once (${default}). One more closes the one that has been without a request for longest."`
+	QueueWait         queueWait       `reload:"" default:"10s" placeholder:"TIME" help:"Longest that a request waits, up to 20s (${default})."`
+}
+
+// connectionLimit is how many connections may be open.
+type connectionLimit int
+
+func (v *connectionLimit) UnmarshalText(text []byte) error {
+	return bounded((*int)(v), text, 1, api.MaxConnections)
 }
 
 // limits returns what the flags say.
