@@ -65,7 +65,7 @@ func record(log *slog.Logger, colo string, observer Observer) func(http.Handler)
 					level = slog.LevelDebug
 				}
 				log.LogAttrs(r.Context(), level, "request",
-					slog.String("method", r.Method),
+					slog.String("method", access.Redact(r.Method)),
 					slog.String("path", access.Redact(r.URL.Path)),
 					slog.Int("status", sw.status),
 					slog.Duration("duration", took),
