@@ -21,7 +21,7 @@ const (
 // startAgent builds the agent, starts it as a process of its own on a free
 // port of loopback, and returns its URL. At the end of the test it is told to
 // end, and must do so without an error.
-func startAgent(t *testing.T) string {
+func startAgent(t *testing.T) agent {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("the agent needs raw sockets: run as root")
@@ -32,8 +32,11 @@ func startAgent(t *testing.T) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the agent: %v\n%s", err, out)
 	}
+	token := newToken(t, binary, "--account", account, "--name", "sdk")
+	key := newToken(t, binary, "--account", account, "--name", "old-sdk", "--email", email)
 	// Not bound to t.Context, which ends before cleanups run.
-	agent := exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--colo", coloName, "--city", coloCity, "--log-format", "json")
+	agent := exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--colo", coloName, "--city", coloCity, "--log-format", "json",
+		"--token", token.Credential, "--token", key.Credential)
 	agent.Env = withoutSettings(os.Environ(), "PROBE_AGENT_")
 	stderr, err := agent.StderrPipe()
 	if err != nil {
@@ -58,7 +61,35 @@ func startAgent(t *testing.T) string {
 	if !ok {
 		t.Fatal("the agent ended before it listened")
 	}
-	return "http://" + where
+	return served(where, token.Secret, key.Secret)
+}
+
+// email goes with the agent's key.
+const email = "sdk@example.com"
+
+// agent is a running agent and what it lets in.
+type agent struct {
+	url        string
+	token, key credential
+}
+
+func served(address, token, key string) agent {
+	return agent{url: "http://" + address, token: credential{token: token}, key: credential{email: email, key: key}}
+}
+
+// made is what "token new" prints.
+type made struct{ Secret, Credential string }
+
+func newToken(t *testing.T, binary string, args ...string) (m made) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), binary, append([]string{"token", "new", "--json"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("token new: %v", err)
+	}
+	if err := json.Unmarshal(out, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // readLog reads the agent's log to its end and returns it. The address that

@@ -14,12 +14,13 @@ func TestSDKs(t *testing.T) {
 	agent := startAgent(t)
 	for _, s := range sdks() {
 		t.Run(s.name, func(t *testing.T) {
-			call := s.open(t)
-			p := newTap(t, agent)
-			t.Run("base", func(t *testing.T) { testBases(t, call, agent) })
+			call := s.open(t).showing(agent.token)
+			p := newTap(t, agent.url)
+			t.Run("base", func(t *testing.T) { testBases(t, call, agent.url) })
 			t.Run("answer", func(t *testing.T) { testAnswers(t, s, call, p) })
 			t.Run("option", func(t *testing.T) { testOptions(t, s, call, p) })
 			t.Run("refusal", func(t *testing.T) { testRefusals(t, s, call, p) })
+			t.Run("key", func(t *testing.T) { testKey(t, call, agent) })
 		})
 	}
 }
@@ -34,6 +35,17 @@ func testBases(t *testing.T, call caller, agent string) {
 		if traces := decode(t, got.Result); len(traces) != 1 || len(traces[0].Colos) != 1 || len(traces[0].Colos[0].Hops) != 1 {
 			t.Errorf("%s: want one target, colo and hop:\n%s", base, got.Result)
 		}
+	}
+}
+
+// testKey calls the agent with a key and its email address.
+func testKey(t *testing.T, call caller, agent agent) {
+	got := call(t, agent.url+"/client/v4", ask{Account: account, Targets: []string{"127.0.0.1"}, credential: agent.key})
+	if got.Refused != nil {
+		t.Fatalf("refused: %+v", *got.Refused)
+	}
+	if traces := decode(t, got.Result); len(traces) != 1 {
+		t.Errorf("want one target:\n%s", got.Result)
 	}
 }
 

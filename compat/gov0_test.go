@@ -23,7 +23,7 @@ func goV0() sdk {
 			summary + "min_latency_ms", summary + "max_latency_ms",
 		},
 		unset:    []string{"result[].colos[].error"},
-		classes:  map[int]string{400: "*cloudflare.RequestError", 404: "*cloudflare.NotFoundError"},
+		classes:  map[int]string{400: "*cloudflare.RequestError", 403: "*cloudflare.AuthenticationError", 404: "*cloudflare.NotFoundError"},
 		blind:    true,
 		portless: true,
 	}
@@ -31,7 +31,10 @@ func goV0() sdk {
 
 func callV0(t *testing.T, base string, a ask) outcome {
 	t.Helper()
-	api, err := cloudflare.NewWithAPIToken("token", cloudflare.BaseURL(base))
+	api, err := cloudflare.NewWithAPIToken(a.credential.token, cloudflare.BaseURL(base))
+	if a.credential.token == "" {
+		api, err = cloudflare.New(a.credential.key, a.credential.email, cloudflare.BaseURL(base))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func goV6() sdk {
 		name:    "go-v6",
 		open:    func(*testing.T) caller { return callV6 },
 		unset:   []string{"result[].colos[].error", "result[].colos[].hops[].nodes[].labels"},
-		classes: map[int]string{400: err, 404: err},
+		classes: map[int]string{400: err, 403: err, 404: err},
 	}
 }
 
@@ -33,7 +33,10 @@ func callV6(t *testing.T, base string, a ask) outcome {
 		}
 	}
 	t.Setenv("CLOUDFLARE_BASE_URL", base)
-	t.Setenv("CLOUDFLARE_API_TOKEN", "token")
+	for _, v := range a.credential.environment() {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
 	client := cloudflare.NewClient()
 	page, err := client.Diagnostics.Traceroutes.New(t.Context(), paramsV6(a))
 	if err != nil {

@@ -29,6 +29,9 @@ func testRefusals(t *testing.T, s sdk, call caller, p *tap) {
 		{"eleven targets", ask{Targets: strings.Split(strings.Repeat("::1 ", 10)+"::1", " ")}, 400, []fault{{1002, "", "/targets"}}},
 		{"target", ask{Targets: []string{"127.0.0.1", "http://127.0.0.1/"}}, 400, []fault{{1002, "", "/targets/1"}}},
 		{"colo", ask{Targets: loopback, Colos: []string{"tst01", "den01"}}, 400, []fault{{1005, "Colo is not a valid colo", "/colos/1"}}},
+		{"wrong token", ask{Targets: loopback, credential: credential{token: "not-one-of-ours"}}, 403, []fault{{10000, "Authentication error", ""}}},
+		{"wrong key", ask{Targets: loopback, credential: credential{email: email, key: strings.Repeat("0", 37)}}, 403, []fault{{10000, "Authentication error", ""}}},
+		{"another's account", ask{Account: "023e105f4ecef8ad9ca31a8372d0c354", Targets: loopback}, 403, []fault{{9109, "", ""}}},
 		{"account", ask{Account: account + "0", Targets: loopback}, 404, []fault{{7003, "", ""}}},
 	}
 	ray := regexp.MustCompile(`^[0-9a-f]{16}-` + coloName + `$`)

@@ -27,8 +27,19 @@ type sdk struct {
 }
 
 // caller makes one request through an SDK that has been given base as its base
-// URL and an API token, and nothing else.
+// URL and a credential, and nothing else.
 type caller func(t *testing.T, base string, a ask) outcome
+
+// showing returns a caller that shows c where an ask has no credential.
+func (call caller) showing(c credential) caller {
+	return func(t *testing.T, base string, a ask) outcome {
+		t.Helper()
+		if a.credential == (credential{}) {
+			a.credential = c
+		}
+		return call(t, base, a)
+	}
+}
 
 // sdks are those that the agent is held to.
 func sdks() []sdk { return []sdk{goV6(), goV0(), typescript()} }
@@ -39,6 +50,19 @@ type ask struct {
 	Targets []string `json:"targets"`
 	Colos   []string `json:"colos,omitempty"`
 	Options options  `json:"options,omitzero"`
+
+	credential credential
+}
+
+// credential is what a client shows: a token, or a key and its email address.
+type credential struct{ token, email, key string }
+
+// environment returns it as the variables that the SDKs read.
+func (c credential) environment() []string {
+	if c.token != "" {
+		return []string{"CLOUDFLARE_API_TOKEN=" + c.token}
+	}
+	return []string{"CLOUDFLARE_EMAIL=" + c.email, "CLOUDFLARE_API_KEY=" + c.key}
 }
 
 type options struct {

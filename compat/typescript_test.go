@@ -17,7 +17,7 @@ func typescript() sdk {
 	return sdk{
 		name:    "typescript",
 		open:    openTS,
-		classes: map[int]string{400: "BadRequestError", 404: "NotFoundError"},
+		classes: map[int]string{400: "BadRequestError", 403: "PermissionDeniedError", 404: "NotFoundError"},
 	}
 }
 
@@ -67,7 +67,8 @@ func callTS(t *testing.T, base string, a ask) outcome {
 	}
 	cmd := exec.CommandContext(t.Context(), "node", "dist/traceroute.mjs")
 	cmd.Dir = folderTS
-	cmd.Env = append(withoutSettings(os.Environ(), "CLOUDFLARE_"), "CLOUDFLARE_BASE_URL="+base, "CLOUDFLARE_API_TOKEN=token")
+	cmd.Env = append(withoutSettings(os.Environ(), "CLOUDFLARE_"), "CLOUDFLARE_BASE_URL="+base)
+	cmd.Env = append(cmd.Env, a.credential.environment()...)
 	cmd.Stdin = bytes.NewReader(question)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
