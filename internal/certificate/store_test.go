@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,9 +106,16 @@ func TestWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var told []error
+		var (
+			mu   sync.Mutex // guards told
+			told []error
+		)
 		ctx, cancel := context.WithCancel(t.Context())
-		go s.Watch(ctx, time.Second, func(err error) { told = append(told, err) })
+		go s.Watch(ctx, time.Second, func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, err)
+		})
 		later := func() {
 			time.Sleep(5 * time.Second)
 			synctest.Wait()
@@ -118,6 +126,8 @@ func TestWatch(t *testing.T) {
 			if got := shown(t, s); got != name {
 				t.Errorf("shows %q, want %q", got, name)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if len(told) != reports || reports > 0 && (told[reports-1] != nil) != bad {
 				t.Errorf("told %v, want %d reports, the last one bad: %t", told, reports, bad)
 			}
@@ -133,6 +143,8 @@ func TestWatch(t *testing.T) {
 		expect("next", 3, true)
 		write(t, live.Key, key)
 		later()
+		mu.Lock()
+		defer mu.Unlock()
 		if len(told) != 3 {
 			t.Errorf("told %v", told)
 		}
