@@ -75,6 +75,35 @@ func TestClockWatch(t *testing.T) {
 	}
 }
 
+// A reading interrupted in the middle looks like a step and is made again.
+func TestClockWatchReadsAgain(t *testing.T) {
+	interrupted := func(mono int64) moment { return at(mono, -3*ms) }
+	tests := []struct {
+		name     string
+		readings []moment // the last of them is the one to be believed
+		want     uint16   // epoch after it
+	}{
+		{"at peace", []moment{at(ms, 0)}, 0},
+		{"interrupted once", []moment{interrupted(ms), at(2*ms, 0)}, 0},
+		{"four times in a row", []moment{interrupted(ms), interrupted(5 * ms), interrupted(9 * ms), interrupted(13 * ms), at(14*ms, 0)}, 0},
+		{"a real step", []moment{at(ms, -3*ms), at(ms+us, -3*ms), at(ms+2*us, -3*ms), at(ms+3*us, -3*ms), at(ms+4*us, -3*ms)}, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var c clockWatch
+			c.observe(at(0, 0))
+			made := 0
+			got := c.read(func() moment { made++; return tt.readings[made-1] })
+			if last := tt.readings[len(tt.readings)-1]; made != len(tt.readings) || got != last {
+				t.Errorf("%d readings gave %+v, want %d and %+v", made, got, len(tt.readings), last)
+			}
+			if c.epoch != tt.want {
+				t.Errorf("epoch %d, want %d", c.epoch, tt.want)
+			}
+		})
+	}
+}
+
 func TestClockWatchReadsStamps(t *testing.T) {
 	var c clockWatch
 	c.observe(at(10*ms, 0))

@@ -301,25 +301,10 @@ func (e *Engine) finish(t *trace) {
 	close(t.done)
 }
 
-// clockReadings is how often both clocks are read before they are believed to
-// have parted: a thread that is interrupted between the two readings looks like
-// a step, and on a busy host that happens twice in a row.
-const clockReadings = 5
-
 // now reads both clocks. The caller holds mu.
-func (e *Engine) now() moment {
-	m := e.read()
-	for range clockReadings - 1 {
-		if !e.clock.stepped(m) {
-			break
-		}
-		m = e.read()
-	}
-	e.clock.observe(m)
-	return m
-}
+func (e *Engine) now() moment { return e.clock.read(e.reading) }
 
-func (e *Engine) read() moment {
+func (e *Engine) reading() moment {
 	t := time.Now()
 	return moment{mono: instant(t.Sub(e.base)), wall: t.UnixNano()}
 }

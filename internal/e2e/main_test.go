@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"probe-agent/internal/netsim/kernel"
 )
@@ -29,6 +30,9 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run()) // every test skips and says why
 	}
 	folder, err := install()
+	if err == nil {
+		err = keepStamping()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -40,6 +44,21 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	}))
+}
+
+// keepStamping opens a socket that wants receive stamps, for as long as the
+// process lives. The kernel stops stamping when the last such socket of the
+// host is closed, a little later than that: an engine opened in between would
+// see its first answers without.
+func keepStamping() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("keep the kernel stamping: %w", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING, unix.SOF_TIMESTAMPING_RX_SOFTWARE); err != nil {
+		return errors.Join(fmt.Errorf("keep the kernel stamping: %w", err), unix.Close(fd))
+	}
+	return nil
 }
 
 // install builds probe-agent, with the race detector when this test has it,
