@@ -18,10 +18,8 @@ const (
 	coloCity = "Testville, TS, XX"
 )
 
-// startAgent builds the agent, starts it as a process of its own on a free
-// port of loopback, and returns its URL. At the end of the test it is told to
-// end, and must do so without an error.
-func startAgent(t *testing.T) agent {
+// buildAgent builds the agent and returns the path of its program.
+func buildAgent(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("the agent needs raw sockets: run as root")
@@ -32,11 +30,21 @@ func startAgent(t *testing.T) agent {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the agent: %v\n%s", err, out)
 	}
+	return binary
+}
+
+// startAgent starts the agent as a process of its own on a free port of
+// loopback, with further options. At the end of the test it is told to end,
+// and must do so without an error.
+func startAgent(t *testing.T, binary string, options ...string) agent {
+	t.Helper()
 	token := newToken(t, binary, "--account", account, "--name", "sdk")
 	key := newToken(t, binary, "--account", account, "--name", "old-sdk", "--email", email)
 	// Not bound to t.Context, which ends before cleanups run.
-	agent := exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--colo", coloName, "--city", coloCity, "--log-format", "json",
-		"--token", token.Credential, "--token", key.Credential)
+	agent := exec.Command(binary, append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--colo", coloName, "--city", coloCity, "--log-format", "json",
+		"--token", token.Credential, "--token", key.Credential,
+	}, options...)...)
 	agent.Env = withoutSettings(os.Environ(), "PROBE_AGENT_")
 	stderr, err := agent.StderrPipe()
 	if err != nil {

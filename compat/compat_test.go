@@ -8,19 +8,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Every test runs for every SDK against one agent. All targets are addresses
+// Every test runs for every SDK against the same agents. All targets are addresses
 // of this host, and a name that nobody can have (RFC 6761 section 6.4).
 func TestSDKs(t *testing.T) {
-	agent := startAgent(t)
+	binary := buildAgent(t)
+	agent := startAgent(t, binary)
+	full := startAgent(t, binary, crowded()...)
+	hasty := startAgent(t, binary, "--request-rate", "1/"+hastyWindow.String())
 	for _, s := range sdks() {
 		t.Run(s.name, func(t *testing.T) {
-			call := s.open(t).showing(agent.token)
+			open := s.open(t)
+			call := open.showing(agent.token)
 			p := newTap(t, agent.url)
 			t.Run("base", func(t *testing.T) { testBases(t, call, agent.url) })
 			t.Run("answer", func(t *testing.T) { testAnswers(t, s, call, p) })
 			t.Run("option", func(t *testing.T) { testOptions(t, s, call, p) })
 			t.Run("refusal", func(t *testing.T) { testRefusals(t, s, call, p) })
 			t.Run("key", func(t *testing.T) { testKey(t, call, agent) })
+			t.Run("too many", func(t *testing.T) { testTooMany(t, s, open.showing(hasty.token), hasty) })
+			t.Run("crowded", func(t *testing.T) { testCrowded(t, s, open.showing(full.token), full) })
 		})
 	}
 }

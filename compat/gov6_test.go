@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloudflare/cloudflare-go/v6"
 	"github.com/cloudflare/cloudflare-go/v6/diagnostics"
+	"github.com/cloudflare/cloudflare-go/v6/option"
 )
 
 func goV6() sdk {
@@ -20,7 +21,7 @@ func goV6() sdk {
 		name:    "go-v6",
 		open:    func(*testing.T) caller { return callV6 },
 		unset:   []string{"result[].colos[].error", "result[].colos[].hops[].nodes[].labels"},
-		classes: map[int]string{400: err, 403: err, 404: err},
+		classes: map[int]string{400: err, 403: err, 404: err, 429: err, 503: err},
 	}
 }
 
@@ -37,7 +38,11 @@ func callV6(t *testing.T, base string, a ask) outcome {
 		name, value, _ := strings.Cut(v, "=")
 		t.Setenv(name, value)
 	}
-	client := cloudflare.NewClient()
+	var how []option.RequestOption
+	if a.once {
+		how = append(how, option.WithMaxRetries(0))
+	}
+	client := cloudflare.NewClient(how...)
 	page, err := client.Diagnostics.Traceroutes.New(t.Context(), paramsV6(a))
 	if err != nil {
 		return refusedV6(t, err)
@@ -94,7 +99,8 @@ func refusedV6(t *testing.T, err error) outcome {
 	// No fault has a page of documentation, and not every one is about a field.
 	optional := []string{".Errors.DocumentationURL", ".Errors.Source"}
 	envelope := []string{".result", ".success", ".messages"} // an error has its list only
-	r := &refusal{Class: "*cloudflare.Error", Status: refused.StatusCode, Ray: refused.Response.Header.Get("cf-ray")}
+	header := refused.Response.Header
+	r := &refusal{Class: "*cloudflare.Error", Status: refused.StatusCode, Ray: header.Get("cf-ray"), Retry: header.Get("Retry-After")}
 	for _, e := range refused.Errors {
 		r.Faults = append(r.Faults, fault{int(e.Code), e.Message, e.Source.Pointer})
 	}

@@ -34,7 +34,6 @@ func testRefusals(t *testing.T, s sdk, call caller, p *tap) {
 		{"another's account", ask{Account: "023e105f4ecef8ad9ca31a8372d0c354", Targets: loopback}, 403, []fault{{9109, "", ""}}},
 		{"account", ask{Account: account + "0", Targets: loopback}, 404, []fault{{7003, "", ""}}},
 	}
-	ray := regexp.MustCompile(`^[0-9a-f]{16}-` + coloName + `$`)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if s.portless && tt.ask.Options.Port != 0 {
@@ -44,25 +43,30 @@ func testRefusals(t *testing.T, s sdk, call caller, p *tap) {
 				tt.ask.Account = account
 			}
 			got := call(t, p.url+"/client/v4", tt.ask)
-			x := p.only(t)
-			if got.Refused == nil {
-				t.Fatalf("the SDK raised nothing; the answer was %d: %s", x.status, x.answer)
-			}
-			s.checkSent(t, x.request, tt.ask)
-			for _, m := range got.Misfits {
-				t.Errorf("misfit: %s in %s", m, x.answer)
-			}
-			r := *got.Refused
-			if r.Status != tt.status || x.status != tt.status || r.Class != s.classes[tt.status] {
-				t.Errorf("%s of status %d, want %s of %d", r.Class, r.Status, s.classes[tt.status], tt.status)
-			}
-			if !ray.MatchString(r.Ray) {
-				t.Errorf("request id is %q", r.Ray)
-			}
-			if diff := cmp.Diff(s.seenOf(tt.faults, r.Faults), r.Faults); diff != "" {
-				t.Errorf("errors (-want +got):\n%s", diff)
-			}
+			s.checkRefused(t, p.only(t), tt.ask, got, tt.status, tt.faults)
 		})
+	}
+}
+
+// checkRefused checks all that the exception of one refused request tells.
+func (s sdk) checkRefused(t *testing.T, x exchange, a ask, got outcome, status int, faults []fault) {
+	t.Helper()
+	if got.Refused == nil {
+		t.Fatalf("the SDK raised nothing; the answer was %d: %s", x.status, x.answer)
+	}
+	s.checkSent(t, x.request, a)
+	for _, m := range got.Misfits {
+		t.Errorf("misfit: %s in %s", m, x.answer)
+	}
+	r := *got.Refused
+	if r.Status != status || x.status != status || r.Class != s.classes[status] {
+		t.Errorf("%s of status %d, want %s of %d", r.Class, r.Status, s.classes[status], status)
+	}
+	if !regexp.MustCompile(`^[0-9a-f]{16}-` + coloName + `$`).MatchString(r.Ray) {
+		t.Errorf("request id is %q", r.Ray)
+	}
+	if diff := cmp.Diff(s.seenOf(faults, r.Faults), r.Faults); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
 	}
 }
 

@@ -24,6 +24,9 @@ type sdk struct {
 	blind bool
 	// portless marks an SDK that has no option for the port.
 	portless bool
+	// unclassed marks an SDK that says of what it has tried in vain that it has
+	// given up, and no more.
+	unclassed bool
 }
 
 // caller makes one request through an SDK that has been given base as its base
@@ -52,6 +55,8 @@ type ask struct {
 	Options options  `json:"options,omitzero"`
 
 	credential credential
+	// once keeps the SDK from trying again by itself.
+	once bool
 }
 
 // credential is what a client shows: a token, or a key and its email address.
@@ -87,7 +92,8 @@ type outcome struct {
 type refusal struct {
 	Class  string  `json:"class"`
 	Status int     `json:"status"`
-	Ray    string  `json:"ray"` // id of the request
+	Ray    string  `json:"ray"`         // id of the request
+	Retry  string  `json:"retry_after"` // when to ask again, in seconds
 	Faults []fault `json:"faults"`
 }
 

@@ -17,7 +17,7 @@ func typescript() sdk {
 	return sdk{
 		name:    "typescript",
 		open:    openTS,
-		classes: map[int]string{400: "BadRequestError", 403: "PermissionDeniedError", 404: "NotFoundError"},
+		classes: map[int]string{400: "BadRequestError", 403: "PermissionDeniedError", 404: "NotFoundError", 429: "RateLimitError", 503: "InternalServerError"},
 	}
 }
 
@@ -69,6 +69,9 @@ func callTS(t *testing.T, base string, a ask) outcome {
 	cmd.Dir = folderTS
 	cmd.Env = append(withoutSettings(os.Environ(), "CLOUDFLARE_"), "CLOUDFLARE_BASE_URL="+base)
 	cmd.Env = append(cmd.Env, a.credential.environment()...)
+	if a.once {
+		cmd.Env = append(cmd.Env, "SDK_RETRIES=0")
+	}
 	cmd.Stdin = bytes.NewReader(question)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
