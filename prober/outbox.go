@@ -14,6 +14,7 @@ type outbox struct {
 type outgoing struct {
 	trace     *trace
 	flow, ttl int
+	pace      *prefixPace // which it counts for, also when its trace has left that; may be nil
 }
 
 // refresh sets the time of sending, and drops what belongs to traces that have
@@ -23,6 +24,7 @@ func (box *outbox) refresh(now instant, epoch uint16) {
 	for i := range box.count {
 		p := box.probes[i]
 		if p.trace.finished {
+			p.pace.stayed()
 			continue
 		}
 		p.trace.slot(p.flow, p.ttl).sent = sending{user: now, epoch: epoch}
@@ -30,6 +32,16 @@ func (box *outbox) refresh(now instant, epoch uint16) {
 		kept++
 	}
 	box.count = kept
+}
+
+// paced reports whether any of the box's probes counts for a pace.
+func (box *outbox) paced() bool {
+	for i := range box.count {
+		if box.probes[i].pace != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // keep drops what wanted, which is asked once of each packet in order, does

@@ -12,10 +12,12 @@ const (
 	prefixBits6 = 48
 )
 
-// The ceiling of a prefix holds for every second, so the probes of the last
-// second are counted, in steps. One step more is counted since the second may
-// begin within one, and one more since a probe leaves a little later than it is
-// counted.
+// The ceiling of a prefix holds for every second on the wire, whenever a busy
+// host gets to sending what it was given. So a probe counts from when it is
+// planned, and for a second from when the network has taken it: it left before
+// that. The second is counted in steps. One step more is counted since it may
+// begin within one, and one more since whoever watches the wire has another
+// clock, which is slewed.
 const (
 	prefixStep  = 25 * time.Millisecond
 	prefixSteps = int(time.Second/prefixStep) + 2
@@ -26,10 +28,12 @@ const maxPrefixes = 1 << 14
 
 // prefixPace counts the probes that went to a prefix lately.
 type prefixPace struct {
-	users int // traces under way
-	step  int64
-	total int // of counts
-	// counts are the probes by step: that of step s is at s modulo prefixSteps.
+	users  int // traces under way
+	step   int64
+	flying int // probes on their way to the network
+	total  int // of counts, and flying
+	// counts are the probes that the network took, by step: that of step s is
+	// at s modulo prefixSteps.
 	counts [prefixSteps]uint32
 }
 
@@ -37,7 +41,7 @@ type prefixPace struct {
 func (p *prefixPace) advance(now instant) {
 	step := int64(now) / int64(prefixStep)
 	if step-p.step >= int64(prefixSteps) {
-		p.counts, p.total, p.step = [prefixSteps]uint32{}, 0, step
+		p.counts, p.total, p.step = [prefixSteps]uint32{}, p.flying, step
 		return
 	}
 	for p.step < step {
@@ -49,7 +53,8 @@ func (p *prefixPace) advance(now instant) {
 }
 
 // opens returns the earliest time at which the prefix may be probed again when
-// it takes limit probes a second; at most now when it may now.
+// it takes limit probes a second; at most now when it may now. What is still on
+// its way is taken to leave now.
 func (p *prefixPace) opens(limit int, now instant) instant {
 	p.advance(now)
 	if p.total < limit {
@@ -64,11 +69,29 @@ func (p *prefixPace) opens(limit int, now instant) instant {
 	return instant((step + int64(prefixSteps)) * int64(prefixStep))
 }
 
-// take counts a probe.
-func (p *prefixPace) take(now instant) {
+// take counts a probe that will be sent.
+func (p *prefixPace) take() {
+	p.flying++
+	p.total++
+}
+
+// left counts, from now on, a probe that has been sent by now. A nil pace
+// counts nothing.
+func (p *prefixPace) left(now instant) {
+	if p == nil {
+		return
+	}
 	p.advance(now)
 	p.counts[p.step%int64(prefixSteps)]++
-	p.total++
+	p.flying--
+}
+
+// stayed forgets a probe that was never sent.
+func (p *prefixPace) stayed() {
+	if p != nil {
+		p.flying--
+		p.total--
+	}
 }
 
 // prefixGate bounds the probes to each destination prefix, whoever asked for
@@ -164,11 +187,13 @@ func (g *prefixGate) opens(t *trace, now instant) instant {
 	return at
 }
 
-// take counts a probe of the trace.
-func (g *prefixGate) take(t *trace, now instant) {
+// take counts a probe of the trace and returns the pace that has to be told
+// what becomes of it, nil when nobody has.
+func (g *prefixGate) take(t *trace) *prefixPace {
 	if t.pace != nil {
-		t.pace.take(now)
+		t.pace.take()
 	}
+	return t.pace
 }
 
 // leave ends what join began.

@@ -30,14 +30,16 @@ const (
 // be tried again, and reports whether all of the lane has to wait.
 func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
 	e.sent.Add(uint64(sent))
-	if sent == box.count && e.busyTraces.Load() == 0 { // as always but in trouble, when a lock does no harm
+	if sent == box.count && e.busyTraces.Load() == 0 && !box.paced() { // when nothing limits it, sending is not held up by a lock
 		box.count = 0
 		return false
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for i := range sent {
-		e.unbusy(box.probes[i].trace)
+	now := e.now().mono
+	for _, p := range box.probes[:sent] {
+		e.unbusy(p.trace)
+		p.pace.left(now)
 	}
 	box.keep(func(i int) bool { return i >= sent })
 	switch {
@@ -45,13 +47,12 @@ func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
 	case errors.Is(err, syscall.EAGAIN):
 		// The socket's own buffer is full, so no packet would fare better.
 		e.totals.Busy++
-		now := e.now().mono
 		for _, p := range box.probes[:box.count] {
 			e.starve(p.trace, now, err)
 		}
 		return true
 	default:
-		e.refused(box, err)
+		e.refused(box, err, now)
 	}
 	return false
 }
@@ -59,16 +60,16 @@ func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
 // refused takes the first probe of the box back, and with it all others of
 // its trace, which would take the same way out. The other traces' ways may be
 // open. The caller holds mu.
-func (e *Engine) refused(box *outbox, err error) {
+func (e *Engine) refused(box *outbox, err error, now instant) {
 	t := box.probes[0].trace
 	box.keep(func(i int) bool {
 		p := box.probes[i]
 		if p.trace == t {
 			t.withdraw(p.flow, p.ttl)
+			p.pace.left(now) // a host that refuses is asked no more often than one that sends
 		}
 		return p.trace != t
 	})
-	now := e.now().mono
 	full := errors.Is(err, syscall.ENOBUFS)
 	switch resting := now < t.rest; {
 	case full:

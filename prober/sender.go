@@ -137,7 +137,7 @@ func (e *Engine) nextSend(l *lane, now instant) (*trace, step) {
 func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
 	e.rate.take(now)
 	e.near.take(s.ttl, t.source, now)
-	e.prefixes.take(t, now)
+	pace := e.prefixes.take(t)
 	mark := t.reserve(s.flow, s.ttl, now, e.clock.epoch, e.identity)
 	f := &t.flows[s.flow]
 	n := f.template.Build(box.buffers[box.count][:], mark)
@@ -145,7 +145,7 @@ func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
 		Bytes: box.buffers[box.count][:n],
 		Token: token(spaceOf(t.typ), f.handle, uint8(s.ttl)),
 	}
-	box.probes[box.count] = outgoing{trace: t, flow: s.flow, ttl: s.ttl}
+	box.probes[box.count] = outgoing{trace: t, flow: s.flow, ttl: s.ttl, pace: pace}
 	box.count++
 }
 
