@@ -3,6 +3,7 @@
 #
 #   docker build -t probe-agent .
 #   docker run --read-only --cap-drop=ALL --cap-add=NET_RAW probe-agent trace example.com
+#   docker buildx build --platform linux/amd64,linux/arm64 -t probe-agent .
 #
 # Both base images are arguments, so that it also builds where no public registry
 # is reachable. BUILD_IMAGE needs a shell and Go, and CA certificates at CA_BUNDLE;
@@ -10,7 +11,8 @@
 ARG BUILD_IMAGE=golang:1.26
 ARG RUN_IMAGE=scratch
 
-# The build runs on the builder's own platform and cross-compiles.
+# The build runs on the builder's own platform and cross-compiles; nothing of the
+# target's runs in it, so other platforms need no emulation.
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
 WORKDIR /src
 ARG GOPROXY
@@ -27,13 +29,13 @@ ARG TARGETARCH
 ARG VERSION=devel
 ARG COMMIT
 ARG DATE
+ARG CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt
+# The capability is +p and not +ep: see internal/sandbox. The time of every file
+# is the commit's.
 RUN GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath \
     -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT} -X main.date=${DATE}" \
-    -o /root-of-image/usr/bin/probe-agent ./cmd/probe-agent
-
-# +p and not +ep: see internal/sandbox. The time of every file is the commit's.
-ARG CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt
-RUN go run ./deploy/image -root /root-of-image -ca-bundle "${CA_BUNDLE}" \
+    -o /root-of-image/usr/bin/probe-agent ./cmd/probe-agent && \
+    go run ./deploy/image -root /root-of-image -ca-bundle "${CA_BUNDLE}" \
     -configuration deploy/probe-agent.example.yaml -time "${DATE}"
 
 FROM ${RUN_IMAGE}

@@ -4,7 +4,7 @@
 // the same toolchain: all times are the commit's. Nothing is fetched but Go
 // modules that are not in the module cache.
 //
-//	go run -C deploy/release . -out /tmp/release
+//	go run -C deploy/release . -out "$PWD/release"
 package main
 
 import (

@@ -70,7 +70,12 @@ func (s *stage) compile(ctx context.Context, arch, out string) error {
 func (s *stage) describe(ctx context.Context, scratch string) error {
 	runs := filepath.Join(scratch, "runs-here")
 	if _, err := os.Stat(runs); errors.Is(err, os.ErrNotExist) {
-		if err := s.compile(ctx, runtime.GOARCH, runs); err != nil {
+		if s.arch == runtime.GOARCH {
+			err = os.Link(filepath.Join(s.dir, program), runs)
+		} else {
+			err = s.compile(ctx, runtime.GOARCH, runs)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -28,16 +29,40 @@ const maxImage = 20_000_000
 const patience = 60 * time.Second
 
 func TestImage(t *testing.T) {
+	t.Parallel()
 	p := newPodman(t)
 	p.baseImage(t)
-	layers := p.build(t, "agent")
-
-	t.Run("inspect", func(t *testing.T) { imageSaysWhatItIs(t, p.inspect(t, "agent")) })
-	t.Run("files", func(t *testing.T) { imageHasOnlyWhatItNeeds(t, p.mount(t, "agent")) })
-	t.Run("traces", func(t *testing.T) { containerTraces(t, p) })
-	t.Run("without the capability", func(t *testing.T) { containerSaysWhatIsMissing(t, p) })
+	// Podman 4.3 does not know by itself what BUILDPLATFORM is.
+	p.build(t, "--platform", "linux/amd64,linux/arm64", "--build-arg", "BUILDPLATFORM=linux/"+goEnv(t, "GOHOSTARCH"), "--manifest", "agent")
+	images := p.platforms(t, "agent")
+	if got, want := slices.Sorted(maps.Keys(images)), []string{"amd64", "arm64"}; !slices.Equal(got, want) {
+		t.Fatalf("images for %q, want %q", got, want)
+	}
+	for arch, image := range images {
+		t.Run(arch, func(t *testing.T) {
+			t.Parallel()
+			inspected := p.inspect(t, image)
+			if inspected.Architecture != arch {
+				t.Errorf("it says that it is for %s", inspected.Architecture)
+			}
+			imageSaysWhatItIs(t, inspected)
+			dir := p.mount(t, image)
+			imageHasOnlyWhatItNeeds(t, dir)
+			programIsFor(t, filepath.Join(dir, "usr/bin/probe-agent"), arch)
+		})
+	}
+	t.Run("traces", func(t *testing.T) {
+		t.Parallel()
+		containerTraces(t, p)
+	})
+	t.Run("without the capability", func(t *testing.T) {
+		t.Parallel()
+		containerSaysWhatIsMissing(t, p)
+	})
 	t.Run("twice the same", func(t *testing.T) {
-		if diff := cmp.Diff(layers, p.build(t, "again")); diff != "" {
+		t.Parallel()
+		p.build(t, "--tag", "again")
+		if diff := cmp.Diff(p.inspect(t, "agent").RootFS.Layers, p.inspect(t, "again").RootFS.Layers); diff != "" {
 			t.Errorf("layers of a second build (-first +second):\n%s", diff)
 		}
 	})

@@ -20,6 +20,7 @@ import (
 // leaves it running for those that come after it; until there is one, an agent
 // with defaults runs.
 func TestDocuments(t *testing.T) {
+	t.Parallel()
 	needRoot(t, "making network namespaces")
 	needProgram(t, "curl", "curl")
 	needProgram(t, "unshare", "util-linux")

@@ -17,14 +17,17 @@ import (
 const blockTime = 2 * time.Minute
 
 // prelude comes before each block. Errors end a block, also those that an HTTP
-// status tells. The README's test command is what runs this test: the step
-// tests of .ci/run runs it word for word.
+// status tells. The test command is what runs this test; .ci/run runs both that
+// and the one of go vet, word for word.
 const prelude = `set -eu
 export PATH="$PWD:$PATH"
 sudo() { "$@"; }
 curl() { command curl --fail-with-body --max-time 60 "$@"; }
 go() {
-	if [ "$*" = "test ./..." ]; then echo "not run here, but by .ci/run: go test ./..."; else command go "$@"; fi
+	case "$*" in
+	"test ./..." | "vet ./...") echo "not run here, but by .ci/run: go $*" ;;
+	*) command go "$@" ;;
+	esac
 }
 `
 

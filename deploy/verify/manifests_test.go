@@ -17,6 +17,7 @@ import (
 // TestManifests builds both overlays as `kubectl apply -k` would and decodes
 // the results strictly: a field that the API does not know is an error.
 func TestManifests(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		overlay     string
 		hostNetwork bool

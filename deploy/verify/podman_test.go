@@ -88,27 +88,52 @@ const (
 	commitEpoch = "1767323045"
 )
 
-// build builds the Dockerfile and returns the image's layers.
-func (p *podman) build(t *testing.T, tag string) []string {
+// build builds the Dockerfile as the documents say, with these flags.
+func (p *podman) build(t *testing.T, flags ...string) {
 	t.Helper()
-	must(t, p.command(t, "build", "--quiet", "--layers=false", "--isolation", "chroot", "--format", "docker",
-		"--volume", goEnv(t, "GOROOT")+":/usr/local/go:ro",
-		"--volume", goEnv(t, "GOMODCACHE")+":/modules",
-		"--volume", goEnv(t, "GOCACHE")+":/cache",
+	args := []string{
+		"build", "--quiet", "--layers=false", "--isolation", "chroot", "--format", "docker",
+		"--volume", goEnv(t, "GOROOT") + ":/usr/local/go:ro",
+		"--volume", goEnv(t, "GOMODCACHE") + ":/modules",
+		"--volume", goEnv(t, "GOCACHE") + ":/cache",
 		"--build-arg", "BUILD_IMAGE=localhost/base",
-		"--build-arg", "GOPROXY="+goEnv(t, "GOPROXY"),
-		"--build-arg", "VERSION="+version, "--build-arg", "COMMIT="+commit, "--build-arg", "DATE="+commitTime,
-		"--timestamp", commitEpoch, "--tag", tag, root))
-	return p.inspect(t, tag).RootFS.Layers
+		"--build-arg", "GOPROXY=" + goEnv(t, "GOPROXY"),
+		"--build-arg", "VERSION=" + version, "--build-arg", "COMMIT=" + commit, "--build-arg", "DATE=" + commitTime,
+		"--timestamp", commitEpoch,
+	}
+	must(t, p.command(t, append(append(args, flags...), root)...))
+}
+
+// platforms returns the images of a manifest list by architecture.
+func (p *podman) platforms(t *testing.T, list string) map[string]string {
+	t.Helper()
+	var index struct {
+		Manifests []struct {
+			Digest   string
+			Platform struct{ OS, Architecture string }
+		}
+	}
+	if err := json.Unmarshal([]byte(must(t, p.command(t, "manifest", "inspect", "localhost/"+list))), &index); err != nil {
+		t.Fatal(err)
+	}
+	images := make(map[string]string)
+	for _, m := range index.Manifests {
+		if m.Platform.OS != "linux" {
+			t.Errorf("%s is for %s", m.Digest, m.Platform.OS)
+		}
+		images[m.Platform.Architecture] = "localhost/" + list + "@" + m.Digest
+	}
+	return images
 }
 
 // inspection is what podman tells of an image.
 type inspection struct {
-	Size   int64
-	User   string
-	Labels map[string]string
-	RootFS struct{ Layers []string }
-	Config struct {
+	Architecture string
+	Size         int64
+	User         string
+	Labels       map[string]string
+	RootFS       struct{ Layers []string }
+	Config       struct {
 		Healthcheck struct{ Test []string }
 		Entrypoint  []string
 		Cmd         []string

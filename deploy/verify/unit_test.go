@@ -15,6 +15,7 @@ const unit = "deploy/systemd/probe-agent.service"
 const maxExposure = 1.5
 
 func TestUnit(t *testing.T) {
+	t.Parallel()
 	needProgram(t, "systemd-analyze", "systemd")
 
 	t.Run("verify", func(t *testing.T) {
