@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type daemon struct {
 	*kernel.Lab
 	process *kernel.Cmd
 	address string
+	token   string      // that the client shows; none when empty
+	secure  *tls.Config // of the client; nil: plain HTTP
 	log     *bufio.Scanner
 	client  *http.Client
 	law     law
@@ -76,6 +79,14 @@ func startDaemon(t *testing.T, lab *kernel.Lab, by []string, options ...string) 
 		},
 	}
 	return d
+}
+
+// url is where the daemon serves path.
+func (d *daemon) url(path string) string {
+	if d.secure != nil {
+		return "https://" + d.address + path
+	}
+	return "http://" + d.address + path
 }
 
 // dial connects to the daemon from the host that it runs on.

@@ -37,12 +37,15 @@ type answer struct {
 // and decodes the answer, in which nothing may be unknown.
 func (d *daemon) ask(t testing.TB, method, path, body string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+d.address+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(context.Background(), method, d.url(path), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(body) > 1<<16 {
 		req.Header.Set("Expect", "100-continue") // it may be refused before it is read
+	}
+	if d.token != "" {
+		req.Header.Set("Authorization", "Bearer "+d.token)
 	}
 	response, err := d.client.Do(req)
 	if err != nil {
