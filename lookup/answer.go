@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	"errors"
 	"time"
 )
 
@@ -31,6 +32,7 @@ const (
 	refused      // there is one, but not one to be shown
 	failed       // an error, or answers that are none
 	silent       // silence
+	unasked      // nothing: no name server in use
 	fates
 )
 
@@ -38,7 +40,7 @@ const (
 type answer[V any] struct {
 	value V // meaningful when found
 	fate  fate
-	ttl   time.Duration // how long to keep it; above 0
+	ttl   time.Duration // how long to keep it; 0: not at all
 }
 
 // foundAnswer is value, to be kept as long as its owner says, within bounds.
@@ -54,9 +56,11 @@ func noAnswer[V any](why fate, ttl time.Duration) answer[V] {
 
 // failedAnswer is that a lookup brought nothing.
 func failedAnswer[V any](err error) answer[V] {
-	why := failed
-	if timedOut(err) {
-		why = silent
+	switch {
+	case errors.Is(err, errAside): // says nothing of the address
+		return answer[V]{fate: unasked}
+	case timedOut(err):
+		return answer[V]{fate: silent, ttl: FailureTTL}
 	}
-	return answer[V]{fate: why, ttl: FailureTTL}
+	return answer[V]{fate: failed, ttl: FailureTTL}
 }

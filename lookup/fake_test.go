@@ -15,11 +15,13 @@ import (
 type wire struct {
 	delay time.Duration
 	dead  map[netip.AddrPort]bool // servers that never answer
+	mute  map[string]bool         // names that no server answers for
 	edit  func(*dnsmessage.Message)
 
 	mu      sync.Mutex
 	queries []string // names asked for
 	servers []netip.AddrPort
+	times   []time.Time
 	flying  int
 	highest int // queries at one time
 }
@@ -28,9 +30,10 @@ func (w *wire) exchange(ctx context.Context, _ string, server netip.AddrPort, q 
 	w.mu.Lock()
 	w.queries = append(w.queries, q.question.Name.String())
 	w.servers = append(w.servers, server)
+	w.times = append(w.times, time.Now())
 	w.flying++
 	w.highest = max(w.highest, w.flying)
-	dead := w.dead[server]
+	dead := w.dead[server] || w.mute[q.question.Name.String()]
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
@@ -51,6 +54,30 @@ func (w *wire) exchange(ctx context.Context, _ string, server netip.AddrPort, q 
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// setDead makes servers die, or come back.
+func (w *wire) setDead(dead bool, servers ...netip.AddrPort) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead == nil {
+		w.dead = make(map[netip.AddrPort]bool)
+	}
+	for _, server := range servers {
+		w.dead[server] = dead
+	}
+}
+
+// trials returns when which servers were asked whether they live.
+func (w *wire) trials() (times []time.Time, servers []netip.AddrPort) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, name := range w.queries {
+		if name == trialName {
+			times, servers = append(times, w.times[i]), append(servers, w.servers[i])
+		}
+	}
+	return times, servers
 }
 
 func (w *wire) asked() int {

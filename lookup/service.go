@@ -18,6 +18,7 @@ type Annotation struct {
 // Service finds names and AS numbers. It is safe for concurrent use.
 type Service struct {
 	budget  time.Duration
+	dns     *client         // never nil
 	names   *source[string] // nil when off
 	direct  bool            // names come from name servers, which know nothing of loopback (RFC 6303)
 	origins *source[uint32] // nil when off
@@ -47,10 +48,10 @@ func newService(ctx context.Context, c Config, x exchange) (*Service, error) {
 	s := &Service{budget: c.Budget, direct: c.Names == Direct, host: resolvConf{path: c.ResolvConf}}
 	s.UseTables(tables)
 	s.servers.Store(&c.Servers)
-	dns := &client{servers: s.nameServers, exchange: x, timeout: c.Timeout, attempts: c.Attempts}
+	s.dns = newClient(c, s.nameServers, x)
 	switch c.Names {
 	case Direct:
-		s.names, err = newSource(c, dns.nameOf)
+		s.names, err = newSource(c, s.dns.nameOf)
 	case System:
 		s.names, err = newSource(c, systemNames{net.DefaultResolver.LookupAddr}.nameOf)
 	case Off:
@@ -59,7 +60,7 @@ func newService(ctx context.Context, c Config, x exchange) (*Service, error) {
 		return nil, err
 	}
 	if c.OriginZones != (OriginZones{}) {
-		o := &origins{client: dns, zones: c.OriginZones}
+		o := &origins{client: s.dns, zones: c.OriginZones}
 		s.public = o.knows
 		if s.origins, err = newSource(c, o.originOf); err != nil {
 			s.Close()
@@ -94,6 +95,7 @@ func (s *Service) Close() {
 	if s.origins != nil {
 		s.origins.close()
 	}
+	s.dns.close() // behind those that ask
 }
 
 // Prefetch starts what lookups addr needs and returns at once: an Annotate

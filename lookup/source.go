@@ -125,7 +125,7 @@ func (s *source[V]) next() (netip.Addr, bool) {
 
 // land hands the answer for addr to whoever waits and to those who will ask.
 func (s *source[V]) land(addr netip.Addr, a answer[V]) {
-	if s.ctx.Err() == nil { // else it says nothing of the address
+	if s.ctx.Err() == nil && a.ttl > 0 { // else it says nothing of the address
 		s.cache.Set(addr, a)
 	}
 	s.ended[a.fate].Add(1)

@@ -6,9 +6,16 @@ import (
 
 // Stats is what a Service has done since it was made.
 type Stats struct {
+	Servers ServerStats // name servers; zero when none is asked
 	Names   SourceStats // by reverse DNS; zero when off
 	Origins SourceStats // AS numbers by DNS; zero when off
 	Table   TableStats  // AS numbers by table
+}
+
+// ServerStats counts name servers that are set aside for their silence.
+type ServerStats struct {
+	SetAside int    // now
+	Outages  uint64 // times that one was set aside
 }
 
 // SourceStats counts what was asked of a name server, or was not, thanks to
@@ -25,6 +32,7 @@ type SourceStats struct {
 	Refused  uint64 // brought an answer that is not to be shown, such as a name with odd characters
 	Failed   uint64 // ended in an error
 	Timeouts uint64 // ended without any answer
+	Unasked  uint64 // ended at once, as all name servers were set aside
 	Dropped  uint64 // were never begun, as too many were waiting
 
 	Entries int // answers in the cache, some of them stale
@@ -42,11 +50,14 @@ type TableStats struct {
 // Stats returns the counts so far.
 func (s *Service) Stats() Stats {
 	t := s.table.Load()
-	stats := Stats{Table: TableStats{
-		Prefixes: t.prefixes.Size(),
-		Loaded:   t.loaded,
-		LoadTime: t.loadTime,
-	}}
+	stats := Stats{
+		Servers: s.dns.silences.stats(),
+		Table: TableStats{
+			Prefixes: t.prefixes.Size(),
+			Loaded:   t.loaded,
+			LoadTime: t.loadTime,
+		},
+	}
 	if s.names != nil {
 		stats.Names = s.names.stats()
 	}
@@ -69,6 +80,7 @@ func (s *source[V]) stats() SourceStats {
 		Refused:  s.ended[refused].Load(),
 		Failed:   s.ended[failed].Load(),
 		Timeouts: s.ended[silent].Load(),
+		Unasked:  s.ended[unasked].Load(),
 		Dropped:  s.dropped.Load(),
 		Entries:  s.cache.EstimatedSize(),
 		Flying:   flying,

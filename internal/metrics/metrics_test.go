@@ -48,13 +48,14 @@ func everything() Config {
 			return lookup.Stats{
 				Names: lookup.SourceStats{
 					Hits: 301, Misses: 302, Late: 303, Found: 304, Absent: 305, Refused: 306, Failed: 307,
-					Timeouts: 308, Dropped: 309, Entries: 310, Flying: 311, Waiting: 312,
+					Timeouts: 308, Dropped: 309, Entries: 310, Flying: 311, Waiting: 312, Unasked: 313,
 				},
 				Origins: lookup.SourceStats{
 					Hits: 401, Misses: 402, Late: 403, Found: 404, Absent: 405, Refused: 406, Failed: 407,
-					Timeouts: 408, Dropped: 409, Entries: 410, Flying: 411, Waiting: 412,
+					Timeouts: 408, Dropped: 409, Entries: 410, Flying: 411, Waiting: 412, Unasked: 413,
 				},
-				Table: lookup.TableStats{Prefixes: 501, Loaded: time.Unix(502, 5e8), LoadTime: 503 * time.Millisecond},
+				Servers: lookup.ServerStats{SetAside: 511, Outages: 512},
+				Table:   lookup.TableStats{Prefixes: 501, Loaded: time.Unix(502, 5e8), LoadTime: 503 * time.Millisecond},
 			}
 		},
 		Room: func() quota.Stats {

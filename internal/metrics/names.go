@@ -18,6 +18,10 @@ func newLookupReading(read func() lookup.Stats) prometheus.Collector {
 	} {
 		addSource(r, source.prefix, source.what, source.of)
 	}
+	r.gauge("lookup_servers_set_aside", "Name servers that are not asked at present, as they left questions unanswered.",
+		func(s *stats) float64 { return float64(s.Servers.SetAside) })
+	r.counter("lookup_server_outages_total", "Times that a name server was set aside for leaving questions unanswered.",
+		func(s *stats) uint64 { return s.Servers.Outages })
 	r.gauge("lookup_table_prefixes", "Prefixes in the table of AS numbers.",
 		func(s *stats) float64 { return float64(s.Table.Prefixes) })
 	r.gauge("lookup_table_loaded_timestamp_seconds", "When the table of AS numbers in use was loaded; 0 without one.",
@@ -53,6 +57,7 @@ func addSource[S any](r *reading[S], prefix, what string, source func(*S) *looku
 		"refused": count(func(s *lookup.SourceStats) uint64 { return s.Refused }),
 		"failed":  count(func(s *lookup.SourceStats) uint64 { return s.Failed }),
 		"timeout": count(func(s *lookup.SourceStats) uint64 { return s.Timeouts }),
+		"unasked": count(func(s *lookup.SourceStats) uint64 { return s.Unasked }),
 		"dropped": count(func(s *lookup.SourceStats) uint64 { return s.Dropped }),
 	})
 	r.gauge(prefix+"cache_entries", "Answers in the cache: "+what+".",
