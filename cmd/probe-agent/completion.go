@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -31,9 +32,10 @@ func (c *completionCommand) Run(t terminal, parsed *kong.Context) error {
 
 // completableCommand is what a shell may put behind one command.
 type completableCommand struct {
-	path     string // "probe-agent token new"
-	commands []*kong.Node
-	flags    []*kong.Flag
+	path      string // "probe-agent token new"
+	commands  []*kong.Node
+	flags     []*kong.Flag
+	arguments []string // all that its argument may be; empty: anything
 }
 
 // completable lists a command and all below it, each before its own.
@@ -42,9 +44,37 @@ func completable(node *kong.Node) []completableCommand {
 	for _, group := range node.AllFlags(true) {
 		c.flags = append(c.flags, group...)
 	}
+	for _, argument := range node.Positional {
+		if argument.Enum != "" {
+			c.arguments = append(c.arguments, argument.EnumSlice()...)
+		}
+	}
 	all := []completableCommand{c}
 	for _, child := range c.commands {
 		all = append(all, completable(child)...)
+	}
+	return all
+}
+
+// chooser is a flag's value that is one of a few words.
+type chooser interface{ choices() []string }
+
+// choices returns the words that a flag's value is one of; none: anything else.
+func choices(flag *kong.Flag) []string {
+	if value, ok := flag.Target.Addr().Interface().(chooser); ok {
+		return value.choices()
+	}
+	return nil
+}
+
+// namesFile reports whether a flag's value is the name of a file.
+func namesFile(flag *kong.Flag) bool { return flag.PlaceHolder == "FILE" }
+
+// spellings returns the ways to write a flag: --packet-type, -P.
+func spellings(flag *kong.Flag) []string {
+	all := []string{"--" + flag.Name}
+	if flag.Short != 0 {
+		all = append(all, "-"+string(flag.Short))
 	}
 	return all
 }
@@ -62,7 +92,7 @@ func shown(node *kong.Node) []*kong.Node {
 
 // words returns what may follow, names of commands before flags.
 func (c *completableCommand) words() []string {
-	var words []string
+	words := slices.Clone(c.arguments)
 	for _, child := range c.commands {
 		words = append(words, child.Name)
 	}
@@ -83,80 +113,24 @@ func caseOfPath(commands []completableCommand) string {
 	return arms.String()
 }
 
-func bashCompletion(commands []completableCommand) string {
-	var b strings.Builder
-	b.WriteString("# bash completion of probe-agent\n_probe_agent() {\n  local at=\"probe-agent\" word\n" +
-		"  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n    case \"$at/$word\" in\n")
-	b.WriteString(caseOfPath(commands))
-	b.WriteString("    esac\n  done\n  local words=\"\"\n  case \"$at\" in\n")
+// caseOfValue is the shell code for a word that is the value of a flag, where
+// previous is the flag. Each shell has its own way to offer files and words,
+// which ends with a semicolon; other words than these are not offered then.
+func caseOfValue(commands []completableCommand, offer func(flag *kong.Flag) string) string {
+	var arms strings.Builder
 	for _, c := range commands {
-		fmt.Fprintf(&b, "    %q) words=%q ;;\n", c.path, strings.Join(c.words(), " "))
-	}
-	b.WriteString("  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n" +
-		"complete -o default -F _probe_agent probe-agent\n")
-	return b.String()
-}
-
-func zshCompletion(commands []completableCommand) string {
-	var b strings.Builder
-	b.WriteString("#compdef probe-agent\n_probe_agent() {\n  local at=\"probe-agent\" word\n" +
-		"  local -a found\n  for word in \"${(@)words[2,CURRENT-1]}\"; do\n    case \"$at/$word\" in\n")
-	b.WriteString(caseOfPath(commands))
-	b.WriteString("    esac\n  done\n  case \"$at\" in\n")
-	for _, c := range commands {
-		fmt.Fprintf(&b, "    %q) found=(\n", c.path)
-		for _, child := range c.commands {
-			fmt.Fprintf(&b, "      %s\n", quoted(child.Name+":"+plain(child.Help)))
-		}
 		for _, flag := range c.flags {
-			fmt.Fprintf(&b, "      %s\n", quoted("--"+flag.Name+":"+plain(flag.Help)))
-		}
-		b.WriteString("    ) ;;\n")
-	}
-	b.WriteString("  esac\n  _describe 'probe-agent' found || _files\n}\n" +
-		"if [ \"$funcstack[1]\" = \"_probe_agent\" ]; then _probe_agent; else compdef _probe_agent probe-agent; fi\n")
-	return b.String()
-}
-
-func fishCompletion(commands []completableCommand) string {
-	var b strings.Builder
-	b.WriteString("# fish completion of probe-agent\n")
-	for _, c := range commands {
-		// A command's words are offered once its name is there, and those of
-		// its subcommands are not.
-		names := strings.Fields(c.path)[1:]
-		var conditions []string
-		for _, name := range names {
-			conditions = append(conditions, "__fish_seen_subcommand_from "+name)
-		}
-		if len(c.commands) > 0 {
-			conditions = append(conditions, "not __fish_seen_subcommand_from"+namesOf(c.commands))
-		}
-		line := "complete -c probe-agent"
-		if len(conditions) > 0 {
-			line += " -n " + quoted(strings.Join(conditions, "; and "))
-		}
-		for _, child := range c.commands {
-			fmt.Fprintf(&b, "%s -f -a %s -d %s\n", line, child.Name, quoted(plain(child.Help)))
-		}
-		for _, flag := range c.flags {
-			value := ""
-			if !flag.IsBool() {
-				value = " -r"
+			if flag.IsBool() {
+				continue
 			}
-			fmt.Fprintf(&b, "%s%s -l %s -d %s\n", line, value, flag.Name, quoted(plain(flag.Help)))
+			var patterns []string
+			for _, spelling := range spellings(flag) {
+				patterns = append(patterns, fmt.Sprintf("%q", c.path+" "+spelling))
+			}
+			fmt.Fprintf(&arms, "    %s) %sreturn ;;\n", strings.Join(patterns, "|"), offer(flag))
 		}
 	}
-	return b.String()
-}
-
-// namesOf lists commands, each with a space before it.
-func namesOf(commands []*kong.Node) string {
-	var names strings.Builder
-	for _, c := range commands {
-		names.WriteString(" " + c.Name)
-	}
-	return names.String()
+	return arms.String()
 }
 
 // plain is the first sentence of a help text.

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
+	"encoding"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // output runs a subcommand that has to succeed.
@@ -17,71 +22,137 @@ func output(t *testing.T, args ...string) string {
 	return stdout.String()
 }
 
-// TestBashCompletion asks a real bash what it would offer.
-func TestBashCompletion(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("bash is not installed: Debian package bash")
-	}
-	script := output(t, "completion", "bash")
+// TestCompletion asks real shells what they would offer. Each gets all lines at
+// once, whose last word is being typed, and prints what it offers for each, and
+// "end".
+func TestCompletion(t *testing.T) {
 	tests := []struct {
-		line   string // the last word is being typed
+		line   string
 		offers []string
 		others []string // must not be offered
 	}{
-		{"probe-agent ", []string{"serve", "trace", "man", "--help"}, []string{"new", "--listen"}},
-		{"probe-agent se", []string{"serve"}, []string{"trace"}},
+		{"probe-agent ", []string{"serve", "trace", "man"}, []string{"new", "--listen", "data.mmdb"}},
+		{"probe-agent tr", []string{"trace"}, []string{"serve"}},
 		{"probe-agent serve --li", []string{"--listen"}, []string{"--colo"}},
 		{"probe-agent token ", []string{"new"}, []string{"serve"}},
 		{"probe-agent token new --a", []string{"--account"}, []string{"--max-ttl"}},
 		{"probe-agent trace --json --max", []string{"--max-ttl"}, []string{"--listen"}},
+		{"probe-agent trace -P ", []string{"icmp", "tcp", "udp", "gre", "gre+icmp"}, []string{"--json", "data.mmdb"}},
+		{"probe-agent trace --packet-type=g", []string{"gre", "gre+icmp"}, []string{"tcp"}},
+		{"probe-agent serve --log-level w", []string{"warn"}, []string{"info", "--help"}},
+		{"probe-agent serve --policy ", []string{"internal", "public"}, []string{"--help"}},
+		{"probe-agent trace --names ", []string{"direct", "system", "off"}, []string{"--help"}},
+		{"probe-agent trace --asn-data da", []string{"data.mmdb"}, []string{"--help", "other"}},
+		{"probe-agent trace --max-ttl ", nil, []string{"--help", "data.mmdb"}},
+		{"probe-agent completion ", []string{"bash", "zsh", "fish"}, []string{"data.mmdb"}},
 	}
+	var lines []string
 	for _, tt := range tests {
-		t.Run(tt.line, func(t *testing.T) {
-			ask := script + "\nCOMP_WORDS=(" + tt.line + ")\n"
-			if strings.HasSuffix(tt.line, " ") {
-				ask += "COMP_WORDS+=('')\n"
-			}
-			ask += "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_probe_agent\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n"
-			out, err := exec.CommandContext(t.Context(), bash, "--norc", "-c", ask).CombinedOutput()
+		lines = append(lines, tt.line)
+	}
+	for shell, ask := range map[string]func(t *testing.T, shell, script string, lines []string) *exec.Cmd{
+		"bash": askBash, "zsh": askZsh, "fish": askFish,
+	} {
+		t.Run(shell, func(t *testing.T) {
+			path, err := exec.LookPath(shell)
 			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
+				t.Skipf("%s is not installed: Debian package %s", shell, shell)
 			}
-			offered := strings.Fields(string(out))
-			for _, word := range tt.offers {
-				if !slices.Contains(offered, word) {
-					t.Errorf("%s is not offered, but %q", word, offered)
+			folder := t.TempDir()
+			script := filepath.Join(folder, "script")
+			for name, content := range map[string]string{script: output(t, "completion", shell), filepath.Join(folder, "data.mmdb"): ""} {
+				if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
 				}
 			}
-			for _, word := range tt.others {
-				if slices.Contains(offered, word) {
-					t.Errorf("%s is offered", word)
-				}
+			cmd := ask(t, path, script, lines)
+			cmd.Dir = folder
+			cmd.Env = append(os.Environ(), "HOME="+folder, "TERM=dumb", "LC_ALL=C.UTF-8")
+			var complaints strings.Builder
+			cmd.Stderr = &complaints
+			said, err := cmd.Output()
+			if err != nil || complaints.Len() > 0 {
+				t.Fatalf("%v\n%s%s", err, said, complaints.String())
+			}
+			offered := strings.Split(string(said), "end\n")
+			if len(offered) != len(tests)+1 {
+				t.Fatalf("%d answers to %d lines:\n%s", len(offered)-1, len(tests), said)
+			}
+			for i, tt := range tests {
+				checkOffer(t, tt.line, strings.Fields(offered[i]), tt.offers, tt.others)
 			}
 		})
 	}
 }
 
-// TestCompletionsAreParsed hands the scripts to those shells that are there.
-func TestCompletionsAreParsed(t *testing.T) {
-	for _, shell := range []string{"bash", "zsh", "fish"} {
-		t.Run(shell, func(t *testing.T) {
-			script := output(t, "completion", shell)
-			for _, word := range []string{"serve", "max-ttl", "account"} {
-				if !strings.Contains(script, word) {
-					t.Errorf("%s is not completed", word)
+func checkOffer(t *testing.T, line string, offered, want, others []string) {
+	t.Helper()
+	for _, word := range want {
+		if !slices.Contains(offered, word) {
+			t.Errorf("%q: %s is not offered, but %q", line, word, offered)
+		}
+	}
+	for _, word := range others {
+		if slices.Contains(offered, word) {
+			t.Errorf("%q: %s is offered", line, word)
+		}
+	}
+}
+
+// askBash calls the function that bash would call, with the words that bash
+// makes of a line. Outside of a terminal there is no compopt, so another one
+// does what bash does when the function has told it so.
+func askBash(t *testing.T, shell, script string, lines []string) *exec.Cmd {
+	ask := "source " + script + "\ncompopt() { COMPREPLY=($(compgen -o \"$2\" -- \"$current\")); }\n"
+	for _, line := range lines {
+		ask += "COMP_WORDS=(" + strings.ReplaceAll(line, "=", " = ") + ")\n"
+		if strings.HasSuffix(line, " ") {
+			ask += "COMP_WORDS+=('')\n"
+		}
+		ask += "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_probe_agent\nprintf '%s\\n' \"${COMPREPLY[@]}\" end\n"
+	}
+	return exec.CommandContext(t.Context(), shell, "--norc", "-c", ask)
+}
+
+func askZsh(t *testing.T, shell, script string, lines []string) *exec.Cmd {
+	typist, err := filepath.Abs("testdata/offered.zsh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return exec.CommandContext(ctx, shell, append([]string{"-f", typist, script}, lines...)...)
+}
+
+// askFish asks for the words of each line, which come with their descriptions
+// and, for the value of --flag=value, the flag.
+func askFish(t *testing.T, shell, script string, lines []string) *exec.Cmd {
+	return exec.CommandContext(t.Context(), shell, append([]string{
+		"--no-config", "-c",
+		"source $argv[1]; for line in $argv[2..]; complete -C $line | string replace -r '\\t.*' '' | string replace -r '^--[a-z-]+=' ''; echo end; end",
+		script,
+	}, lines...)...)
+}
+
+// Every word that is offered for a flag's value is accepted as one.
+func TestChoices(t *testing.T) {
+	parser, _, err := newParser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := 0
+	for _, command := range completable(parser.Model.Node) {
+		for _, flag := range command.flags {
+			for _, word := range choices(flag) {
+				tested++
+				if err := flag.Target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(word)); err != nil {
+					t.Errorf("%s --%s=%s: %v", command.path, flag.Name, word, err)
 				}
 			}
-			path, err := exec.LookPath(shell)
-			if err != nil {
-				return // its text was looked at; nobody is here to read it
-			}
-			cmd := exec.CommandContext(t.Context(), path, "-n")
-			cmd.Stdin = strings.NewReader(script)
-			if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-				t.Errorf("%v\n%s", err, out)
-			}
-		})
+		}
+	}
+	if tested == 0 {
+		t.Error("no flag has choices")
 	}
 }
 

@@ -8,8 +8,10 @@ import (
 type logLevel string
 
 func (v *logLevel) UnmarshalText(text []byte) error {
-	return oneOf((*string)(v), text, "debug", "info", "warn", "error")
+	return oneOf((*string)(v), text, v.choices())
 }
+
+func (*logLevel) choices() []string { return []string{"debug", "info", "warn", "error"} }
 
 // level returns the level as slog has it.
 func (v logLevel) level() slog.Level {

@@ -44,6 +44,8 @@ func (v *nameMode) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not one of direct, system, off", text)
 }
 
+func (*nameMode) choices() []string { return named(lookup.Direct, lookup.Off) }
+
 // dnsPort is where name servers listen (RFC 1035 section 4.2).
 const dnsPort = 53
 

@@ -79,6 +79,8 @@ func (v *policyPreset) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not one of internal, public", text)
 }
 
+func (*policyPreset) choices() []string { return named(policy.Internal, policy.Public) }
+
 func (v *targetPrefix) UnmarshalText(text []byte) error {
 	prefix, err := policy.ParsePrefix(string(text))
 	*v = targetPrefix(prefix)

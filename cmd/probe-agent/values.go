@@ -87,11 +87,25 @@ func (v *method) UnmarshalText(text []byte) error {
 	return err
 }
 
-func (v *logFormat) UnmarshalText(text []byte) error {
-	return oneOf((*string)(v), text, "text", "json")
+func (*method) choices() []string { return named(prober.ICMP, prober.GREICMP) }
+
+func (v *logFormat) UnmarshalText(text []byte) error { return oneOf((*string)(v), text, v.choices()) }
+
+func (*logFormat) choices() []string { return []string{"text", "json"} }
+
+// named returns the names of the values from first to last.
+func named[T interface {
+	~uint8
+	fmt.Stringer
+}](first, last T) []string {
+	var names []string
+	for v := first; v <= last; v++ {
+		names = append(names, v.String())
+	}
+	return names
 }
 
-func oneOf(into *string, text []byte, words ...string) error {
+func oneOf(into *string, text []byte, words []string) error {
 	if !slices.Contains(words, string(text)) {
 		return fmt.Errorf("%q is not one of %s", text, strings.Join(words, ", "))
 	}
