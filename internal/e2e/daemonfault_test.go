@@ -35,6 +35,7 @@ func (f fork) words(errno syscall.Errno, ipv6 bool) string {
 // the messages; the same answer's other entry, and the answers after the fault
 // is over, are what they always are.
 func TestDaemonHostFaults(t *testing.T) {
+	t.Parallel()
 	f := newFork(t)
 	d := newDaemon(t, f.Lab)
 	for _, fault := range hostFaults() {

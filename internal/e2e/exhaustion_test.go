@@ -33,6 +33,7 @@ func (d *daemon) persistent(t *testing.T) {
 // a trace needs none; a name cannot be resolved; whoever connects is answered
 // as soon as there are descriptors again.
 func TestDaemonWithoutDescriptors(t *testing.T) {
+	t.Parallel()
 	f := newFork(t)
 	d := newDaemon(t, f.Lab)
 	stranger := *d
@@ -75,6 +76,7 @@ func TestDaemonWithoutDescriptors(t *testing.T) {
 // A name server that is dead costs the target with a name its trace, in time,
 // and nobody else anything.
 func TestDaemonDeadNameServer(t *testing.T) {
+	t.Parallel()
 	f := newFork(t)
 	conf := filepath.Join(t.TempDir(), "resolv.conf")
 	if err := os.WriteFile(conf, []byte("nameserver 198.18.1.77\noptions timeout:1 attempts:2\n"), 0o644); err != nil {

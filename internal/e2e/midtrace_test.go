@@ -144,6 +144,7 @@ func TestRouteChangedInMidTrace(t *testing.T) {
 // The answers to a source address that goes away in the middle of a trace are
 // lost; the next trace leaves from another.
 func TestSourceRemovedInMidTrace(t *testing.T) {
+	t.Parallel()
 	f := newFork(t)
 	on(t, f.Host, spareLink(t, func(link netlink.Link) error { return own(link, addr(spareOther6)) }))
 	engine, _ := openEngine(t, f.Lab, rawsock.Options{}, 0)

@@ -45,6 +45,7 @@ func (d *daemon) traceOf(t testing.TB, target string) (api.ColoResult, string) {
 // Nothing is sent to a refused target, whoever refuses it and however it is
 // spelled; what is allowed is traced, and a reload is in force at once.
 func TestPolicy(t *testing.T) {
+	t.Parallel()
 	lab := kerneltest.Build(t, kernel.Chain(2))
 	folder := t.TempDir()
 	config, list := filepath.Join(folder, "agent.yaml"), filepath.Join(folder, "do-not-probe")
@@ -116,6 +117,7 @@ func TestPolicy(t *testing.T) {
 
 // The host's own addresses are refused by the public policy as they come.
 func TestPolicyFollowsTheHost(t *testing.T) {
+	t.Parallel()
 	lab := kerneltest.Build(t, kernel.Chain(1))
 	d := newDaemon(t, lab, "--policy", "public")
 	// Of nobody that may be special, and not routed in the lab.

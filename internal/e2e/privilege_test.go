@@ -19,6 +19,7 @@ const nobody = 65534
 // Without CAP_NET_RAW the program says in one line what is missing and what
 // to do, and exits with 2.
 func TestWithoutPrivilege(t *testing.T) {
+	t.Parallel()
 	lab := kerneltest.Build(t, kernel.Chain(0))
 	for _, args := range [][]string{
 		{"trace", lab.Target.IPv4.String()},

@@ -33,6 +33,7 @@ func faults(messages []api.Message) []fault {
 // Every invalid request of the contract gets its status, codes and pointers,
 // sends no packet and does the daemon no harm.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	options := func(o string) string { return `{"targets":["198.19.0.1"],"options":{` + o + `}}` }
 	eleven := `{"targets":["` + strings.Repeat(`198.19.0.1","`, 10) + `198.19.0.1"]}`
 	bodies := map[string]struct {

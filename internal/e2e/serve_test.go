@@ -37,6 +37,7 @@ func (d *daemon) healthy(t testing.TB) {
 // The daemon answers every way of probing over both families, at both base
 // paths, with what is there; a silent hop has the node that says so.
 func TestDaemon(t *testing.T) {
+	t.Parallel()
 	topology := chain()
 	topology.Routers[1].Silent = true
 	lab := kerneltest.Build(t, topology)
@@ -93,6 +94,7 @@ func rendered(t testing.TB, all []api.Hop) []hop {
 // Several targets of one request are traced at once and answered in order;
 // what cannot be traced fails alone.
 func TestDaemonTargets(t *testing.T) {
+	t.Parallel()
 	topology := chain()
 	topology.Target.Addresses = 4
 	lab := kerneltest.Build(t, topology)
@@ -134,6 +136,7 @@ func endless(lab *kernel.Lab) string {
 
 // When the client goes away, the probing stops.
 func TestClientGoesAway(t *testing.T) {
+	t.Parallel()
 	lab := kerneltest.Build(t, chain())
 	d, tap := newDaemon(t, lab, "--rate", fmt.Sprint(slow)), newTap(t, lab)
 
@@ -175,6 +178,7 @@ func TestClientGoesAway(t *testing.T) {
 // SIGTERM lets a request finish that is being probed for, refuses new ones, and
 // ends the daemon.
 func TestTermination(t *testing.T) {
+	t.Parallel()
 	lab := kerneltest.Build(t, chain())
 	d, tap := newDaemon(t, lab, "--rate", fmt.Sprint(slow)), newTap(t, lab)
 
@@ -200,6 +204,7 @@ func TestTermination(t *testing.T) {
 // Traces that take longer than the grace are cut. Their request is answered
 // with those that were done, and says of the others that they were cut.
 func TestTerminationCuts(t *testing.T) {
+	t.Parallel()
 	lab := kerneltest.Build(t, chain())
 	d, tap := newDaemon(t, lab, "--rate", fmt.Sprint(slow), "--shutdown-grace", "0s"), newTap(t, lab)
 	answered := make(chan answer, 1)
