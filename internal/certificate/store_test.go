@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"probe-agent/internal/certificate/certificatetest"
 )
 
 // shown returns the name in the certificate that s shows.
@@ -38,12 +40,21 @@ func shown(t *testing.T, s *Store) string {
 	return state.PeerCertificates[0].Subject.CommonName
 }
 
+func filesOf(certificate, key string) Files { return Files{Certificate: certificate, Key: key} }
+
+func write(t *testing.T, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestReplace(t *testing.T) {
 	dir := t.TempDir()
-	ca := newAuthority(t, "ca")
-	first, second := ca.write(t, dir, "first"), ca.write(t, dir, "second")
+	ca := certificatetest.New(t, "ca")
+	first, second := filesOf(ca.Write(t, dir, "first")), filesOf(ca.Write(t, dir, "second"))
 	caFile := filepath.Join(dir, "ca.pem")
-	write(t, caFile, ca.pem)
+	write(t, caFile, ca.PEM)
 	empty := filepath.Join(dir, "empty.pem")
 	write(t, empty, []byte("no certificate\n"))
 	large := filepath.Join(dir, "large.pem")
@@ -91,9 +102,9 @@ func TestReplace(t *testing.T) {
 // each once.
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
-	ca := newAuthority(t, "ca")
-	live := ca.write(t, dir, "live")
-	next, err := os.ReadFile(ca.write(t, dir, "next").Certificate)
+	ca := certificatetest.New(t, "ca")
+	live := filesOf(ca.Write(t, dir, "live"))
+	next, err := os.ReadFile(filesOf(ca.Write(t, dir, "next")).Certificate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,16 +168,16 @@ func TestWatch(t *testing.T) {
 // the authority that it was begun under.
 func TestClientCertificates(t *testing.T) {
 	dir := t.TempDir()
-	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
-	files := ours.write(t, dir, "server")
+	ours, theirs := certificatetest.New(t, "ours"), certificatetest.New(t, "theirs")
+	files := filesOf(ours.Write(t, dir, "server"))
 	files.ClientCA = filepath.Join(dir, "ca.pem")
-	write(t, files.ClientCA, ours.pem)
+	write(t, files.ClientCA, ours.PEM)
 	s, err := Load(files)
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(ours.certificate)
+	roots.AddCert(ours.Certificate)
 	load := func(f Files) []tls.Certificate {
 		pair, err := tls.LoadX509KeyPair(f.Certificate, f.Key)
 		if err != nil {
@@ -181,8 +192,8 @@ func TestClientCertificates(t *testing.T) {
 		refused  bool
 	}{
 		{"none", nil, false, false},
-		{"ours", load(ours.write(t, dir, "client")), true, false},
-		{"of another authority", load(theirs.write(t, dir, "stranger")), false, true},
+		{"ours", load(filesOf(ours.Write(t, dir, "client"))), true, false},
+		{"of another authority", load(filesOf(theirs.Write(t, dir, "stranger"))), false, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -31,6 +31,7 @@ func (d *daemon) healthy(t testing.TB) {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
+	d.client.CloseIdleConnections()
 	eventually(t, func() string { return cmp.Diff(d.atRest, d.descriptors(t)) })
 }
 

@@ -1,4 +1,5 @@
-package certificate
+// Package certificatetest makes certificates for tests.
+package certificatetest
 
 import (
 	"crypto/ecdsa"
@@ -14,14 +15,15 @@ import (
 	"time"
 )
 
-// authority signs certificates for tests.
-type authority struct {
-	certificate *x509.Certificate
+// Authority signs certificates.
+type Authority struct {
+	Certificate *x509.Certificate
+	PEM         []byte // the same as it is in a file
 	key         *ecdsa.PrivateKey
-	pem         []byte
 }
 
-func newAuthority(t *testing.T, name string) *authority {
+// New returns an authority of that name.
+func New(t testing.TB, name string) *Authority {
 	t.Helper()
 	key := newKey(t)
 	template := &x509.Certificate{
@@ -37,34 +39,34 @@ func newAuthority(t *testing.T, name string) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{certificate, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	return &Authority{certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), key}
 }
 
-// write makes a certificate for a server or client called name, and returns
-// the files that it is in.
-func (a *authority) write(t *testing.T, dir, name string) Files {
+// Write makes a certificate for a server on localhost or a client called name,
+// good for an hour, and returns the files in dir that it and its key are in.
+func (a *Authority) Write(t testing.TB, dir, name string) (certificate, key string) {
 	t.Helper()
-	key := newKey(t)
+	own := newKey(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
 		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.Certificate, &own.PublicKey, a.key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	private, err := x509.MarshalPKCS8PrivateKey(own)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := Files{Certificate: filepath.Join(dir, name+".pem"), Key: filepath.Join(dir, name+".key")}
-	write(t, files.Certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	write(t, files.Key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-	return files
+	certificate, key = filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key")
+	write(t, certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	write(t, key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	return certificate, key
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -73,7 +75,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-func write(t *testing.T, name string, data []byte) {
+func write(t testing.TB, name string, data []byte) {
 	t.Helper()
 	if err := os.WriteFile(name, data, 0o600); err != nil {
 		t.Fatal(err)
