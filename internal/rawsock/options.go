@@ -32,10 +32,11 @@ type Options struct {
 	// be an address of this host. Invalid means that the kernel chooses per
 	// target.
 	Source4, Source6 netip.Addr
-	// Interface binds every socket to this network interface. Empty means
-	// that the routes decide. With an interface set, answers that arrive on
-	// another one are not seen. Kernels before 5.7 let only CAP_NET_RAW bind,
-	// so there the capability must stay for Source.
+	// Interface is the network interface that packets leave through, by its
+	// routes. Empty means that all routes count. Answers are seen on whichever
+	// interface they arrive. One that is made anew under its name is followed
+	// from the next Source on. Kernels before 5.7 let only CAP_NET_RAW bind, so
+	// there the capability must stay for Source.
 	Interface string
 	// ReceiveBuffer is asked for each receiving socket, in bytes. 0 means
 	// DefaultReceiveBuffer. Without CAP_NET_ADMIN the kernel grants no more

@@ -68,9 +68,6 @@ func (h *heldPorts) holdPort(options *Options, kind, port int) error {
 			return err
 		}
 	}
-	if err := bindInterface(fd, options.Interface); err != nil {
-		return err
-	}
 	if !only4 {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0); err != nil {
 			return fmt.Errorf("rawsock: hold port %d: %w", port, err)

@@ -58,9 +58,6 @@ func openQueue(options *Options, domain int, protocol uint8) (*queue, error) {
 }
 
 func (q *queue) setUp(fd int, options *Options) error {
-	if err := bindInterface(fd, options.Interface); err != nil {
-		return err
-	}
 	var err error
 	if q.buffer, err = setReceiveBuffer(fd, options.ReceiveBuffer); err != nil {
 		return err

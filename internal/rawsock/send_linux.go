@@ -87,11 +87,8 @@ func (s *sender) setUp(options *Options) error {
 		return err
 	}
 	s.link()
-	// Before the socket is bound to an interface, since it sends to loopback.
+	// Before the socket is told an interface, since it sends to loopback.
 	s.chooseStamps(options.stamps)
-	if err := bindInterface(s.fd, options.Interface); err != nil {
-		return err
-	}
 	return bindSource(s.fd, source)
 }
 

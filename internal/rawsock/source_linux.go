@@ -49,6 +49,9 @@ func (t *Transport) freshSource(domain int, target, configured netip.Addr) (neti
 		return netip.Addr{}, err
 	}
 	source, err := connectedSource(fd, target)
+	if err == nil && t.egress.name != "" {
+		err = t.learnEgress(fd)
+	}
 	return source, errors.Join(err, unix.Close(fd))
 }
 

@@ -25,6 +25,7 @@ type Transport struct {
 	lacks   [2]error // why the lanes have no sender for IPv4, IPv6
 	queues  []*queue
 	finders [2]sourceFinder // IPv4, IPv6
+	egress  egress
 	// receiveStamps tells whether the kernel stamps what arrives.
 	receiveStamps bool
 
@@ -51,7 +52,7 @@ func Open(options Options) (*Transport, error) {
 	if options.socket == nil {
 		options.socket = unix.Socket
 	}
-	t := &Transport{options: options, closed: make(chan struct{})}
+	t := &Transport{options: options, egress: egress{name: options.Interface}, closed: make(chan struct{})}
 	if err := t.open(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -90,11 +91,11 @@ func (t *Transport) open() error {
 	return t.warmUp()
 }
 
-// startFinders opens what Source asks with, but where it needs a fresh socket
-// for each question.
+// startFinders opens what Source asks with. With an interface it needs a fresh
+// socket for each question, but the senders are to know the interface.
 func (t *Transport) startFinders() error {
 	if t.options.Interface != "" {
-		return nil
+		return t.learnEgress(t.queues[0].sleeper.fd)
 	}
 	if t.lacks[0] == nil && !t.options.Source4.IsValid() {
 		if err := t.finders[0].start(&t.options, unix.AF_INET, t.options.Source4); err != nil {
@@ -249,6 +250,7 @@ func (t *Transport) Ports() []uint16 {
 func (t *Transport) Close() error {
 	t.closeOnce.Do(func() {
 		close(t.closed)
+		t.egress.forget()
 		var errs []error
 		for _, q := range t.queues {
 			errs = append(errs, q.close())
