@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -61,7 +62,7 @@ type chooser interface{ choices() []string }
 
 // choices returns the words that a flag's value is one of; none: anything else.
 func choices(flag *kong.Flag) []string {
-	if value, ok := flag.Target.Addr().Interface().(chooser); ok {
+	if value, ok := reflect.TypeAssert[chooser](flag.Target.Addr()); ok {
 		return value.choices()
 	}
 	return nil

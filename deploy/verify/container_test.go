@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"maps"
 	"net"
@@ -58,6 +57,10 @@ func TestImage(t *testing.T) {
 	t.Run("without the capability", func(t *testing.T) {
 		t.Parallel()
 		containerSaysWhatIsMissing(t, p)
+	})
+	t.Run("compose", func(t *testing.T) {
+		t.Parallel()
+		composeTraces(t, p)
 	})
 	t.Run("twice the same", func(t *testing.T) {
 		t.Parallel()
@@ -133,13 +136,9 @@ func containerTraces(t *testing.T, p *podman) {
 	if err := container.Start(); err != nil {
 		t.Fatal(err)
 	}
-	log := bufio.NewScanner(stderr)
-	var said strings.Builder
-	for log.Scan() && !strings.Contains(log.Text(), "msg=listening") {
-		fmt.Fprintln(&said, log.Text())
-	}
-	if !strings.Contains(log.Text(), "msg=listening") {
-		t.Fatalf("it does not listen (%v):\n%s", container.Wait(), said.String())
+	log := agentLog{Scanner: bufio.NewScanner(stderr)}
+	if !log.listening() {
+		t.Fatalf("it does not listen (%v):\n%s", container.Wait(), log.said.String())
 	}
 
 	target := lab.Targets(false)[0].String()
@@ -154,11 +153,9 @@ func containerTraces(t *testing.T, p *podman) {
 	confined(t, strings.TrimSpace(must(t, p.command(t, "inspect", "--format", "{{.State.Pid}}", name))))
 
 	must(t, p.command(t, "kill", "--signal", "TERM", name))
-	for log.Scan() {
-		fmt.Fprintln(&said, log.Text())
-	}
+	log.rest()
 	if err := container.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v\n%s", err, said.String())
+		t.Errorf("after SIGTERM: %v\n%s", err, log.said.String())
 	}
 }
 

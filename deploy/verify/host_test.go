@@ -3,7 +3,6 @@ package verify
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"regexp"
 	"strings"
 	"syscall"
@@ -37,7 +36,7 @@ type host struct {
 	folder string // the repository
 	hosts  string // its /etc/hosts
 	agent  *kernel.Cmd
-	log    *bufio.Scanner
+	log    *agentLog
 }
 
 // command is a shell with these commands on the host.
@@ -86,16 +85,11 @@ func (h *host) start(t *testing.T, commands string) {
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
 	}
-	h.agent, h.log = agent, bufio.NewScanner(stderr)
-	var said strings.Builder
-	for h.log.Scan() {
-		fmt.Fprintln(&said, h.log.Text())
-		if strings.Contains(h.log.Text(), "listening") {
-			return
-		}
+	h.agent, h.log = agent, &agentLog{Scanner: bufio.NewScanner(stderr)}
+	if !h.log.listening() {
+		h.agent = nil
+		t.Fatalf("%s\ndoes not listen (%v):\n%s", commands, agent.Wait(), h.log.said.String())
 	}
-	h.agent = nil
-	t.Fatalf("%s\ndoes not listen (%v):\n%s", commands, agent.Wait(), said.String())
 }
 
 // stop ends the agent, if one runs.
@@ -109,11 +103,8 @@ func (h *host) stop(t *testing.T) {
 	if err := agent.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	var said strings.Builder
-	for h.log.Scan() {
-		fmt.Fprintln(&said, h.log.Text())
-	}
+	h.log.rest()
 	if err := agent.Wait(); err != nil {
-		t.Errorf("the agent ended with %v:\n%s", err, said.String())
+		t.Errorf("the agent ended with %v:\n%s", err, h.log.said.String())
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 // podman is podman(1) with a storage of its own, which is gone after the test.
 type podman struct {
+	dir   string
 	flags []string
 }
 
@@ -25,7 +26,7 @@ func newPodman(t *testing.T) *podman {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &podman{flags: []string{
+	p := &podman{dir: dir, flags: []string{
 		"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--tmpdir", filepath.Join(dir, "tmp"),
 		"--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--log-level", "error",
 	}}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"os"
@@ -64,6 +65,30 @@ func must(t *testing.T, cmd *exec.Cmd) string {
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	return exec.CommandContext(t.Context(), name, args...)
+}
+
+// agentLog is what an agent logs, as far as it was read.
+type agentLog struct {
+	*bufio.Scanner
+	said strings.Builder
+}
+
+// listening reads until the agent listens, and reports whether it does.
+func (l *agentLog) listening() bool {
+	for l.Scan() {
+		l.said.WriteString(l.Text() + "\n")
+		if strings.Contains(l.Text(), "msg=listening") {
+			return true
+		}
+	}
+	return false
+}
+
+// rest reads what is left, until the agent has ended.
+func (l *agentLog) rest() {
+	for l.Scan() {
+		l.said.WriteString(l.Text() + "\n")
+	}
 }
 
 // goEnv returns a setting of the toolchain.

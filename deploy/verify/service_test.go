@@ -47,13 +47,9 @@ func serves(t *testing.T, dir, address string) {
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var said strings.Builder
-	log := bufio.NewScanner(stderr)
-	for log.Scan() && !strings.Contains(log.Text(), "msg=listening") {
-		said.WriteString(log.Text() + "\n")
-	}
-	if !strings.Contains(log.Text(), "msg=listening") {
-		t.Fatalf("%s does not listen (%v):\n%s", start, agent.Wait(), said.String())
+	log := agentLog{Scanner: bufio.NewScanner(stderr)}
+	if !log.listening() {
+		t.Fatalf("%s does not listen (%v):\n%s", start, agent.Wait(), log.said.String())
 	}
 	if said := manager(); said != "READY=1" {
 		t.Errorf("to the service manager it says %q first, want that it is ready", said)
@@ -65,11 +61,9 @@ func serves(t *testing.T, dir, address string) {
 	if err := agent.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for log.Scan() {
-		said.WriteString(log.Text() + "\n")
-	}
+	log.rest()
 	if err := agent.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v\n%s", err, said.String())
+		t.Errorf("after SIGTERM: %v\n%s", err, log.said.String())
 	}
 }
 
