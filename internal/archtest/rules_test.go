@@ -37,7 +37,7 @@ func places() []place {
 			own:   []string{"packet", "internal/netsim/..."},
 			tests: []string{"api", "prober", "stats", "internal/rawsock"},
 		},
-		{dir: "internal/e2e", tests: []string{"api", "packet", "prober", "stats", "internal/certificate/certificatetest", "internal/rawsock", "internal/netsim/..."}},
+		{dir: "internal/e2e", tests: []string{"api", "api/native", "packet", "prober", "stats", "internal/certificate/certificatetest", "internal/rawsock", "internal/netsim/..."}},
 		{dir: "internal/certificate", tests: []string{"internal/certificate/certificatetest"}},
 		{dir: "internal/certificate/certificatetest"},
 		{dir: "internal/config"},
