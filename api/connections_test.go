@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,24 @@ func occupy(t testing.TB, address string, n int, text string) []net.Conn {
 	return conns
 }
 
+// occupyIdle opens connections that have each had a request answered, and keeps
+// them.
+func occupyIdle(t testing.TB, address string, n int) []net.Conn {
+	t.Helper()
+	conns := occupy(t, address, n, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+	for _, c := range conns {
+		answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, answer.Body)
+		if answer.Body.Close(); err != nil || answer.StatusCode != http.StatusOK || answer.Close {
+			t.Fatalf("%s, close %t, %v", answer.Status, answer.Close, err)
+		}
+	}
+	return conns
+}
+
 // askOn asks on a connection of its own.
 func askOn(t testing.TB, address string) {
 	t.Helper()
@@ -72,13 +91,17 @@ func askOn(t testing.TB, address string) {
 // slowHeader is a request that does not get on.
 const slowHeader = "POST " + endpoint + " HTTP/1.1\r\nHost: 127.0.0.1\r\nX-"
 
-// Whoever holds every connection, silent or slow, locks nobody out; the oldest
-// go first.
+// Whoever holds every connection, silent, slow or kept for a next request, locks
+// nobody out; the oldest go first.
 func TestConnectionsMakeRoom(t *testing.T) {
-	for name, text := range map[string]string{"silent": "", "slow": slowHeader} {
+	for name, fill := range map[string]func(address string, n int) []net.Conn{
+		"silent": func(address string, n int) []net.Conn { return occupy(t, address, n, "") },
+		"slow":   func(address string, n int) []net.Conn { return occupy(t, address, n, slowHeader) },
+		"kept":   func(address string, n int) []net.Conn { return occupyIdle(t, address, n) },
+	} {
 		t.Run(name, func(t *testing.T) {
 			address := serveTCP(t, newHandler(t, &fakeColo{name: "den01"}), 20)
-			conns := occupy(t, address, 20, text)
+			conns := fill(address, 20)
 			for range 5 {
 				askOn(t, address)
 			}
@@ -131,10 +154,12 @@ type recordedConn struct {
 
 func (c *recordedConn) Close() error { *c.closed = append(*c.closed, c.name); return nil }
 
-// Two thousand idle connections and two hundred slow ones are no hindrance.
+// Two thousand idle connections, of which half were good for a request before,
+// and two hundred slow ones are no hindrance.
 func TestManyConnections(t *testing.T) {
 	address := serveTCP(t, newHandler(t, &fakeColo{name: "den01"}), DefaultConnections)
-	occupy(t, address, 2000, "")
+	occupy(t, address, 1000, "")
+	occupyIdle(t, address, 1000)
 	occupy(t, address, 200, slowHeader)
 	for range 10 {
 		askOn(t, address)
@@ -147,7 +172,8 @@ func BenchmarkRequest(b *testing.B) {
 	for _, others := range []struct{ idle, slow int }{{0, 0}, {2000, 200}} {
 		b.Run(fmt.Sprintf("idle=%d,slow=%d", others.idle, others.slow), func(b *testing.B) {
 			address := serveTCP(b, newHandler(b, &fakeColo{name: "den01"}), DefaultConnections)
-			occupy(b, address, others.idle, "")
+			occupy(b, address, others.idle/2, "")
+			occupyIdle(b, address, others.idle/2)
 			occupy(b, address, others.slow, slowHeader)
 			for b.Loop() {
 				askOn(b, address)

@@ -255,57 +255,6 @@ func TestGate(t *testing.T) {
 	}
 }
 
-func TestPanicCostsOneRequest(t *testing.T) {
-	var log bytes.Buffer
-	begun, stopped := make(chan struct{}), make(chan struct{})
-	bad := &fakeColo{name: "ams01", trace: func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
-		if target == "192.0.2.66" {
-			<-begun // or there might be nothing to cancel
-			panic("out of cheese")
-		}
-		if target == "192.0.2.67" {
-			close(begun)
-			<-ctx.Done()
-			close(stopped)
-			return nil, ctx.Err()
-		}
-		return direct(target), nil
-	}}
-	l := loadLaw(t)
-	h := NewHandler(HandlerConfig{Service: newService(t, bad), Log: slog.New(slog.NewJSONHandler(&log, nil))})
-	got := l.ask(t, h, http.MethodPost, endpoint, `{"targets":["192.0.2.67","192.0.2.66"]}`)
-	<-stopped // the other trace was cancelled, not left behind
-	if diff := cmp.Diff([]fault{{Code: 1051}}, faultsOf(got.Errors)); got.status != http.StatusInternalServerError || diff != "" {
-		t.Errorf("status %d (-want +got):\n%s", got.status, diff)
-	}
-	if got.header.Get("x-should-retry") != "false" {
-		t.Error("no x-should-retry: false")
-	}
-	if strings.Contains(string(got.body), "cheese") {
-		t.Errorf("the answer tells about the inside: %s", got.body)
-	}
-	for _, want := range []string{"out of cheese", "handler_test.go", got.header.Get("cf-ray")} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log does not have %q: %s", want, log.String())
-		}
-	}
-	if got := l.ask(t, h, http.MethodPost, endpoint, goodBody); got.status != http.StatusOK {
-		t.Errorf("a request afterwards: %d", got.status)
-	}
-}
-
-func TestPanicOfTheHandlerItself(t *testing.T) {
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Ready: func() error { panic("no") }})
-	if got := loadLaw(t).ask(t, newHandler(t, &fakeColo{name: "den01"}), http.MethodGet, "/readyz", ""); got.status != http.StatusOK {
-		t.Fatalf("status %d without panic", got.status)
-	}
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/readyz", nil))
-	if rec.Code != http.StatusInternalServerError || !strings.Contains(rec.Body.String(), `"code":1051`) {
-		t.Errorf("%d %s", rec.Code, rec.Body)
-	}
-}
-
 func TestLogLine(t *testing.T) {
 	var log bytes.Buffer
 	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: slog.New(slog.NewJSONHandler(&log, nil))})

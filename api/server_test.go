@@ -68,16 +68,43 @@ func write(t *testing.T, c net.Conn, text string) {
 	}
 }
 
+// endless traces until it is told to end, and says how long that was.
+func endless() (trace func(context.Context, string, prober.Spec) (*prober.Result, error), stopped chan time.Duration) {
+	stopped = make(chan time.Duration, 1)
+	return func(ctx context.Context, _ string, _ prober.Spec) (*prober.Result, error) {
+		started := time.Now()
+		<-ctx.Done()
+		stopped <- time.Since(started)
+		return nil, ctx.Err()
+	}, stopped
+}
+
+// reply is an answer as it came over a connection.
+type reply struct {
+	status int
+	closes bool // the connection
+	body   string
+}
+
+// replyOf reads the next answer to its end.
+func replyOf(t *testing.T, r *bufio.Reader) reply {
+	t.Helper()
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{resp.StatusCode, resp.Close, string(body)}
+}
+
 func TestClientGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stopped := make(chan time.Duration, 1)
-		stuck := func(ctx context.Context, _ string, _ prober.Spec) (*prober.Result, error) {
-			started := time.Now()
-			<-ctx.Done()
-			stopped <- time.Since(started)
-			return nil, ctx.Err()
-		}
-		p, stop := serve(t, newHandler(t, &fakeColo{name: "den01", trace: stuck}))
+		trace, stopped := endless()
+		p, stop := serve(t, newHandler(t, &fakeColo{name: "den01", trace: trace}))
 		defer stop()
 		c := p.dial()
 		write(t, c, head("Content-Length: 25")+goodBody)
@@ -102,20 +129,12 @@ func TestSlowBody(t *testing.T) {
 		defer c.Close()
 		started := time.Now()
 		write(t, c, head("Content-Length: 25")+`{"targets"`)
-		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := replyOf(t, bufio.NewReader(c))
 		if took := time.Since(started); took != ReadTimeout {
 			t.Errorf("took %s, want %s", took, ReadTimeout)
 		}
-		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"code":1001`) || !resp.Close {
-			t.Errorf("%s, close %t: %s", resp.Status, resp.Close, body)
+		if got.status != http.StatusBadRequest || !strings.Contains(got.body, `"code":1001`) || !got.closes {
+			t.Errorf("%+v", got)
 		}
 	})
 }
@@ -136,14 +155,8 @@ func TestLongTraceOverConnection(t *testing.T) {
 		reader := bufio.NewReader(c)
 		for range 2 { // over one kept connection
 			write(t, c, head("Content-Length: 25")+goodBody)
-			resp, err := http.ReadResponse(reader, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(string(body), "Code 2") {
-				t.Errorf("%s, %v: %s", resp.Status, err, body)
+			if got := replyOf(t, reader); got.status != http.StatusOK || strings.Contains(got.body, "Code 2") {
+				t.Errorf("%+v", got)
 			}
 		}
 	})
@@ -175,17 +188,9 @@ func TestOptionsStar(t *testing.T) {
 		c := p.dial()
 		defer c.Close()
 		write(t, c, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp.StatusCode != http.StatusNotFound || !strings.Contains(string(body), `"code":7003`) {
-			t.Errorf("%s: %s", resp.Status, body)
+		got := replyOf(t, bufio.NewReader(c))
+		if got.status != http.StatusNotFound || !strings.Contains(got.body, `"code":7003`) {
+			t.Errorf("%+v", got)
 		}
 	})
 }

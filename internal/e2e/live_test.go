@@ -72,7 +72,8 @@ func (l *live) next() (e event, err error) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		switch {
 		case l.response.Header.Get("Content-Type") == ndjson:
-			return e, json.Unmarshal([]byte(line), &e)
+			err = json.Unmarshal([]byte(line), &e)
+			return e, err
 		case name == "event":
 			e.Name = value
 		case name == "data":
