@@ -1,0 +1,174 @@
+//go:build linux
+
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"probe-agent/api"
+	"probe-agent/internal/netsim/kernel"
+	"probe-agent/internal/netsim/kernel/kerneltest"
+)
+
+// newNamingDaemon starts a daemon that asks the name server on its host, and
+// knows the AS numbers of the lab.
+func newNamingDaemon(t *testing.T, lab *kernel.Lab) *daemon {
+	t.Helper()
+	numbers := filepath.Join(t.TempDir(), "asn.csv")
+	ranges := "198.18.0.0,198.19.255.255,64500\n2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,64501\n"
+	if err := os.WriteFile(numbers, []byte(ranges), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return startDaemon(t, lab, nil, "--name-server", nameServerAddress, "--asn-data", numbers)
+}
+
+// traced asks for a trace and returns its entry without what no two traces
+// have in common: times.
+func (d *daemon) traced(t testing.TB, target netip.Addr) api.ColoResult {
+	t.Helper()
+	a := d.ask(t, http.MethodPost, endpointPath, body(target, `"wait_time":5`))
+	if a.status != http.StatusOK || len(a.Result) != 1 || a.Result[0].Colos[0].Error != "" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	colo := a.Result[0].Colos[0]
+	colo.TimeMS = 0
+	s := &colo.Summary
+	*s = api.TargetSummary{ASN: s.ASN, IP: s.IP, Name: s.Name, PacketCount: s.PacketCount}
+	for _, h := range colo.Hops {
+		for i, n := range h.Nodes {
+			h.Nodes[i] = api.Node{ASN: n.ASN, IP: n.IP, Name: n.Name, PacketCount: n.PacketCount, Labels: n.Labels}
+		}
+	}
+	return colo
+}
+
+// named returns the entry with other names for its nodes.
+func named(colo api.ColoResult, name func(addr string) string) api.ColoResult {
+	hops := make([]api.Hop, len(colo.Hops))
+	for i, h := range colo.Hops {
+		hops[i] = h
+		hops[i].Nodes = slices.Clone(h.Nodes)
+		for j := range hops[i].Nodes {
+			hops[i].Nodes[j].Name = name(hops[i].Nodes[j].IP)
+		}
+	}
+	colo.Hops = hops
+	return colo
+}
+
+func itself(addr string) string { return addr }
+
+// tracedNamed asks until all names are there: a busy machine may take longer
+// to bring them than a trace waits, and 30 s to ask again.
+func (d *daemon) tracedNamed(t testing.TB, target netip.Addr) api.ColoResult {
+	t.Helper()
+	deadline := time.After(4 * patience)
+	// Seldom soon: the log of more requests would fill its pipe.
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		colo := d.traced(t, target)
+		want := named(colo, nameOf)
+		if slices.EqualFunc(want.Hops, colo.Hops, func(a, b api.Hop) bool {
+			return slices.EqualFunc(a.Nodes, b.Nodes, func(a, b api.Node) bool { return a.Name == b.Name })
+		}) {
+			return colo
+		}
+		select {
+		case <-time.After(pause):
+		case <-deadline:
+			equal(t, want, colo)
+			t.FailNow()
+		}
+	}
+}
+
+// A name server that dies or hangs in mid-run turns the names of addresses that
+// are asked for from then on into addresses, and changes nothing else.
+func TestNameServerDies(t *testing.T) {
+	t.Parallel()
+	lab := kerneltest.Build(t, chain())
+	four, six := lab.Target.IPv4, lab.Target.IPv6
+	process, kill := startUnbound(t, lab)
+	undisturbed := newNamingDaemon(t, lab)
+	want4, want6 := undisturbed.tracedNamed(t, four), undisturbed.tracedNamed(t, six)
+	if n := want6.Hops[0].Nodes[0]; len(want4.Hops) != 6 || len(want6.Hops) != 6 || n.ASN != "AS64501" {
+		t.Fatalf("%+v, %+v", want4, want6)
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		if signal == syscall.SIGKILL {
+			kill() // the one that hangs holds the port
+			process, _ = startUnbound(t, lab)
+		}
+		d := newNamingDaemon(t, lab)
+		equal(t, want4, d.tracedNamed(t, four))
+		if err := process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, named(want6, itself), d.traced(t, six))
+		equal(t, want4, d.traced(t, four)) // remembered
+		if signal == syscall.SIGSTOP {
+			eventually(t, func() string { return d.lacks(t, "probe_agent_lookup_servers_set_aside 1") })
+		}
+		equal(t, named(want6, itself), d.traced(t, six))
+		d.healthy(t)
+	}
+}
+
+// lacks says that a line is missing at /metrics.
+func (d *daemon) lacks(t testing.TB, line string) string {
+	t.Helper()
+	response, err := d.client.Get("http://" + d.address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "\n"+line+"\n") {
+		return ""
+	}
+	return "no " + line
+}
+
+// A name server that answers later than anybody waits: the trace is answered
+// without names, in the time that it took itself, and the names are there for a
+// later one.
+func TestNameServerSlow(t *testing.T) {
+	t.Parallel()
+	lab := kerneltest.Build(t, kernel.Chain(1)) // two names: not enough to be set aside for
+	server := startHeldNames(t, lab)
+	d := newNamingDaemon(t, lab)
+	target := lab.Target.IPv4
+
+	started := time.Now()
+	a := d.ask(t, http.MethodPost, endpointPath, body(target, ""))
+	took := time.Since(started)
+	if a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	first := a.Result[0].Colos[0]
+	// Nobody was answered for another half second, so the request has waited
+	// out its budget; the trace, which is over before that, has not. Of a trace
+	// that a busy machine made slow this cannot be said.
+	const budget = 300 * time.Millisecond
+	if trace := time.Duration(first.TimeMS) * time.Millisecond; trace < 2*budget && took-trace < budget {
+		t.Errorf("took %v, %v of them for the trace: the wait for names is in there", took, trace)
+	}
+	want := api.ColoResult{Hops: first.Hops}
+	equal(t, named(want, itself), want)
+	if asked := server.release(); len(first.Hops) != 2 || asked < 2 {
+		t.Errorf("%d hops, %d questions", len(first.Hops), asked)
+	}
+	d.tracedNamed(t, target)
+	d.healthy(t)
+}
