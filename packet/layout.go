@@ -54,13 +54,15 @@ const (
 	ipv4Source    = 12
 	ipv4Target    = 16
 
-	ipv4VersionIHL = 0x45   // version 4 without options, as in every probe
-	fragmentOffset = 0x1fff // mask, in units of 8 bytes
+	ipv4VersionIHL   = 0x45   // version 4 without options, as in every probe
+	ipv4DontFragment = 0x4000 // of the fragment field
+	fragmentOffset   = 0x1fff // mask, in units of 8 bytes
 )
 
 // IPv6 header (RFC 8200 section 3).
 const (
 	ipv6HeaderLen  = 40
+	ipv6PayloadLen = 4
 	ipv6NextHeader = 6
 	ipv6HopLimit   = 7
 	ipv6Source     = 8
@@ -141,6 +143,7 @@ const (
 	tcpAcknowledgement = 8
 	tcpDataOffset      = 12
 	tcpFlags           = 13
+	tcpWindow          = 14
 	tcpChecksum        = 16
 	tcpTimestamp       = 28 // in a probe's options: the value that the kind and length precede
 
@@ -171,6 +174,9 @@ const (
 	greVersion         = 0x0007
 
 	greKeepalive = 0x0000 // protocol type of a keepalive, as Cisco's
+
+	etherTypeIPv4 = 0x0800
+	etherTypeIPv6 = 0x86dd
 )
 
 // Keepalive in a GRE probe: a GRE header with key, then the payload.

@@ -119,6 +119,11 @@ func bans() []ban {
 			why:     "gopacket crafts templates and is the oracle of tests; it must not read received bytes, where it panics and loses data",
 		},
 		{
+			in:      []string{"..."},
+			imports: []string{"github.com/google/gopacket/layers"},
+			why:     "it fills megabytes of tables when a process starts; tests may use it",
+		},
+		{
 			in: []string{"..."}, except: []string{"cmd/probe-agent"},
 			imports: []string{"github.com/alecthomas/kong"},
 			why:     "flags are the command's business",
