@@ -78,6 +78,8 @@ func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *Requ
 	case shown.secret == "":
 		return access.Principal{}, unauthenticated("send Authorization: Bearer TOKEN, or both of X-Auth-Email and X-Auth-Key")
 	case errors.Is(err, access.ErrExpired):
+		// Whose it was, in the log and in the metrics: its owner has to be told.
+		exchangeOf(r).principal.Token = credential.Name
 		return access.Principal{}, unauthenticated("the credential " + credential.Name + " expired on " + credential.Expires.Format(time.RFC3339))
 	case err != nil:
 		return access.Principal{}, unauthenticated("")

@@ -138,7 +138,7 @@ func TestObserverOfAskers(t *testing.T) {
 		{"ops", 0},
 		{"ops", codeTargets},
 		{"ops", codeUnauthorized},
-		{"", codeUnauthenticated},
+		{"old", codeUnauthenticated},
 		{"", codeUnauthenticated},
 		{"", codeHeaders},
 		{"brief", 0},

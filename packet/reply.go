@@ -110,9 +110,17 @@ type MPLS struct {
 	TTL    uint8
 }
 
+// Roles of an Interface (RFC 5837 section 4.1).
+const (
+	RoleIncoming uint8 = iota // that the probe came in by
+	RoleSubIP                 // below IP, of the incoming one
+	RoleOutgoing              // that the probe would have left by
+	RoleNextHop               // of the next node
+)
+
 // Interface is one interface information object (RFC 5837 section 4).
 type Interface struct {
-	Role     uint8 // 0 incoming, 1 sub-IP of incoming, 2 outgoing, 3 next hop
+	Role     uint8 // RoleIncoming to RoleNextHop
 	Index    uint32
 	HasIndex bool
 	Address  netip.Addr // zero when not given
@@ -148,6 +156,26 @@ func (e *Extensions) Clone() *Extensions {
 		c.objects[i] = o
 	}
 	return c
+}
+
+// Keep drops the interface objects, and the objects that were not interpreted,
+// that are not wanted.
+func (e *Extensions) Keep(iface func(*Interface) bool, object func(*Object) bool) {
+	n := uint8(0)
+	for i := range e.Interfaces() {
+		if iface(&e.interfaces[i]) {
+			e.interfaces[n] = e.interfaces[i]
+			n++
+		}
+	}
+	e.nInterface, n = n, 0
+	for i := range e.Objects() {
+		if object(&e.objects[i]) {
+			e.objects[n] = e.objects[i]
+			n++
+		}
+	}
+	e.nObject = n
 }
 
 // Empty reports whether there is no object of any kind.
