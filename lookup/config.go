@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -29,11 +30,6 @@ const (
 	DefaultEntries = 65536
 	// DefaultResolvConf says which name servers the host uses, resolv.conf(5).
 	DefaultResolvConf = "/etc/resolv.conf"
-
-	// OriginZoneIPv4 and OriginZoneIPv6 are the zones of a public service that
-	// tells the origin of an address, by Team Cymru.
-	OriginZoneIPv4 = "origin.asn.cymru.com"
-	OriginZoneIPv6 = "origin6.asn.cymru.com"
 )
 
 // Mode says how names are found.
@@ -90,10 +86,23 @@ type Config struct {
 	Entries     int           // answers kept; default DefaultEntries
 }
 
-// OriginZones are DNS zones that answer TXT queries in the form of Team
-// Cymru's origin service. An empty zone is not asked.
+// OriginZones are DNS zones that tell the origin of an address in the form of
+// Team Cymru's origin.asn.cymru.com and origin6.asn.cymru.com: the octets of an
+// IPv4 address or the nibbles of an IPv6 one, last first and a dot behind each,
+// in front of the zone; TXT records such as "13335 | 1.1.1.0/24 | AU | apnic |
+// 2011-08-11". An empty zone is not asked.
 type OriginZones struct {
 	IPv4, IPv6 string
+}
+
+// CheckZone returns what is wrong with a zone of OriginZones: it has to be a
+// name of letters, digits, hyphens and underscores that leaves room for an
+// address in front, up to 180 characters. It may end in a dot.
+func CheckZone(zone string) error {
+	if name := strings.TrimSuffix(zone, "."); len(name) > maxZone || !validName(name) {
+		return fmt.Errorf("%.200q is not a DNS name of up to %d characters", zone, maxZone)
+	}
+	return nil
 }
 
 // complete returns the Config with defaults filled in, or all that is wrong
@@ -115,13 +124,14 @@ func (c Config) complete() (Config, error) {
 			wrong = append(wrong, fmt.Errorf("lookup: name server %v: not an address with a port", server))
 		}
 	}
-	for _, zone := range []string{c.OriginZones.IPv4, c.OriginZones.IPv6} {
-		if zone == "" {
+	for _, zone := range []*string{&c.OriginZones.IPv4, &c.OriginZones.IPv6} {
+		if *zone == "" {
 			continue
 		}
-		if len(zone) > maxZone || !validName(zone) {
-			wrong = append(wrong, fmt.Errorf("lookup: origin zone %q is not a DNS name of up to %d characters", zone, maxZone))
+		if err := CheckZone(*zone); err != nil {
+			wrong = append(wrong, fmt.Errorf("lookup: origin zone: %w", err))
 		}
+		*zone = strings.TrimSuffix(*zone, ".")
 	}
 	for _, limit := range []struct {
 		name  string

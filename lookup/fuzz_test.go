@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,6 +117,58 @@ func FuzzRange(f *testing.F) {
 			if outside.IsValid() && loaded.lookup(outside) != 0 {
 				t.Errorf("%v to %v: %v is in", first, last, outside)
 			}
+		}
+	})
+}
+
+// FuzzOrigin: whatever texts say, an origin comes from one that has the form,
+// whose prefix holds the address, and from the longest of those; the order of
+// the texts does not matter.
+func FuzzOrigin(f *testing.F) {
+	for _, texts := range []string{
+		"13335 | 1.1.1.0/24 | AU | apnic | 2011-08-11",
+		"1 | 1.1.0.0/16 | |\n2 | 1.1.1.0/24 | |\n2 | 1.1.1.0/24",
+		"13335 4323 | 1.1.1.0/24 | AU\n{64496,64497} | 1.0.0.0/8",
+		"NA | 1.1.1.0/24\nAS4294967295|1.1.1.1/32",
+		"13335 | ::ffff:1.1.1.0/120 |\n13335 | 2606:4700::/32 | US | arin |",
+		"v=spf1 -all\n| |\n1|1.1.1.1/24\n-1|0.0.0.0/0",
+	} {
+		f.Add(texts, false)
+		f.Add(texts, true)
+	}
+	f.Fuzz(func(t *testing.T, joined string, ipv6 bool) {
+		addr := netip.MustParseAddr("1.1.1.1")
+		if ipv6 {
+			addr = netip.MustParseAddr("2606:4700::1111")
+		}
+		texts := strings.Split(joined, "\n")
+		asn, ok := chooseOrigin(addr, texts)
+		slices.Reverse(texts)
+		if again, still := chooseOrigin(addr, texts); again != asn || still != ok {
+			t.Errorf("AS%d, %v; in the other order AS%d, %v", asn, ok, again, still)
+		}
+		var longest []uint32 // origins of the longest prefix
+		bits := -1
+		for _, text := range texts {
+			prefix, number, good := parseOrigin(text)
+			if !good || !prefix.Contains(addr) {
+				continue
+			}
+			if len(text) > maxOriginText || !strings.Contains(text, "|") || number != 0 && !strings.Contains(text, strconv.FormatUint(uint64(number), 10)) {
+				t.Errorf("AS%d of %v in %q", number, prefix, text)
+			}
+			if prefix.Bits() > bits {
+				bits, longest = prefix.Bits(), nil
+			}
+			if prefix.Bits() == bits {
+				longest = append(longest, number)
+			}
+		}
+		if ok != (len(longest) > 0) {
+			t.Fatalf("%v with origins %v", ok, longest)
+		}
+		if ok && asn != 0 && slices.ContainsFunc(longest, func(n uint32) bool { return n != asn }) || asn == 0 && len(slices.Compact(longest)) == 1 && longest[0] != 0 {
+			t.Errorf("AS%d of %v", asn, longest)
 		}
 	})
 }

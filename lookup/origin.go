@@ -3,25 +3,35 @@ package lookup
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// sharedSpace is the address space behind carrier-grade NAT (RFC 6598), which
-// netip does not count among the private ones.
-var sharedSpace = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
+// maxOriginText bounds a text that is looked at. Those of a hundred origins
+// are shorter.
+const maxOriginText = 1024
 
 // origins asks zones of DNS which AS announces an address.
 type origins struct {
-	client *client
-	zones  OriginZones
+	client  *client
+	zones   OriginZones
+	global  netip.Prefix   // that addresses of IPv6 have to be in
+	special []netip.Prefix // that no address may be in
 }
 
-// knows reports whether addr is one to ask for. Others' name servers are not
+func newOrigins(c *client, zones OriginZones) *origins {
+	return &origins{client: c, zones: zones, global: globalUnicast(), special: specialSpace()}
+}
+
+// mayAsk reports whether addr is one to ask for. Others' name servers are not
 // told which private addresses there are.
-func (o *origins) knows(addr netip.Addr) bool {
-	return o.zone(addr) != "" && addr.IsGlobalUnicast() && !addr.IsPrivate() && !sharedSpace.Contains(addr)
+func (o *origins) mayAsk(addr netip.Addr) bool {
+	if o.zone(addr) == "" || addr.Is6() && !o.global.Contains(addr) {
+		return false
+	}
+	return !slices.ContainsFunc(o.special, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 func (o *origins) zone(addr netip.Addr) string {
@@ -34,7 +44,7 @@ func (o *origins) zone(addr netip.Addr) string {
 // originOf asks for the origin of addr. Several origins are none: nobody can
 // tell whose the address is.
 func (o *origins) originOf(ctx context.Context, addr netip.Addr) answer[uint32] {
-	name := reversed(addr) + strings.TrimSuffix(o.zone(addr), ".") + "."
+	name := reversed(addr) + o.zone(addr) + "."
 	r, err := o.client.ask(ctx, name, dnsmessage.TypeTXT)
 	if err != nil {
 		return failedAnswer[uint32](err)
@@ -54,21 +64,16 @@ func (o *origins) originOf(ctx context.Context, addr netip.Addr) answer[uint32] 
 
 // chooseOrigin reads texts of the form "13335 | 1.1.1.0/24 | AU | apnic |
 // 2011-08-11" and returns the origin of the longest prefix that holds addr, or
-// 0 when there are several. It is false when no text has that form.
+// 0 when there are several or none. It is false when no text has that form. The
+// order of the texts does not matter.
 func chooseOrigin(addr netip.Addr, texts []string) (uint32, bool) {
 	var (
 		asn     uint32
 		longest = -1
 	)
 	for _, text := range texts {
-		origin, rest, _ := strings.Cut(text, "|")
-		announced, _, _ := strings.Cut(rest, "|")
-		prefix, err := netip.ParsePrefix(strings.TrimSpace(announced))
-		if err != nil || !prefix.Contains(addr) || prefix.Bits() < longest {
-			continue
-		}
-		number, err := parseASN(strings.TrimSpace(origin))
-		if err != nil {
+		prefix, number, ok := parseOrigin(text)
+		if !ok || !prefix.Contains(addr) || prefix.Bits() < longest {
 			continue
 		}
 		if prefix.Bits() == longest && number != asn {
@@ -77,4 +82,20 @@ func chooseOrigin(addr netip.Addr, texts []string) (uint32, bool) {
 		asn, longest = number, prefix.Bits()
 	}
 	return asn, longest >= 0
+}
+
+// parseOrigin reads one text: the origins, the prefix, and more that is for
+// people.
+func parseOrigin(text string) (prefix netip.Prefix, asn uint32, ok bool) {
+	if len(text) > maxOriginText {
+		return netip.Prefix{}, 0, false
+	}
+	origins, rest, _ := strings.Cut(text, "|")
+	announced, _, _ := strings.Cut(rest, "|")
+	prefix, err := netip.ParsePrefix(strings.TrimSpace(announced))
+	if err != nil || prefix != prefix.Masked() {
+		return netip.Prefix{}, 0, false
+	}
+	asn, err = parseASN(strings.TrimSpace(origins))
+	return prefix, asn, err == nil
 }

@@ -2,6 +2,8 @@ package lookup
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +15,11 @@ import (
 func txt(texts ...string) func(*dnsmessage.Message) {
 	return func(m *dnsmessage.Message) {
 		for _, text := range texts {
-			m.Answers = append(m.Answers, resource(m.Questions[0].Name.String(), dnsmessage.TypeTXT, 300,
-				&dnsmessage.TXTResource{TXT: []string{text[:len(text)/2], text[len(text)/2:]}}))
+			var parts []string // of up to 255 octets each; what is split is one text all the same
+			for part := range slices.Chunk([]byte(text), min(len(text)/2+1, 255)) {
+				parts = append(parts, string(part))
+			}
+			m.Answers = append(m.Answers, resource(m.Questions[0].Name.String(), dnsmessage.TypeTXT, 300, &dnsmessage.TXTResource{TXT: parts}))
 		}
 	}
 }
@@ -43,6 +48,11 @@ func TestOrigin(t *testing.T) {
 		{name: "same twice", addr: one, edit: txt("7 | 1.1.1.0/24 |", "7 | 1.1.1.0/24 |"), want: 7, stats: SourceStats{Found: 1}},
 		{name: "unannounced", addr: one, edit: none(dnsmessage.RCodeNameError, 60, 60), stats: SourceStats{Absent: 1}},
 		{name: "no prefix", addr: one, edit: txt("13335"), stats: SourceStats{Refused: 1}},
+		{name: "address for a prefix", addr: one, edit: txt("13335 | 1.1.1.1/24 |"), stats: SourceStats{Refused: 1}},
+		{name: "too long", addr: one, edit: txt(strings.Repeat("1 ", maxOriginText/2) + "| 1.1.1.0/24"), stats: SourceStats{Refused: 1}},
+		{name: "AS set", addr: one, edit: txt("{64496,64497} | 1.1.1.0/24 | |"), stats: SourceStats{Absent: 1}},
+		{name: "unannounced in words", addr: one, edit: txt("NA | 1.1.1.0/24 | AU | apnic |"), stats: SourceStats{Absent: 1}},
+		{name: "AS 0", addr: one, edit: txt("0 | 1.1.1.0/24 | | |"), stats: SourceStats{Absent: 1}},
 		{name: "prefix of others", addr: one, edit: txt("13335 | 8.8.8.0/24 |"), stats: SourceStats{Refused: 1}},
 		{name: "no number", addr: one, edit: txt("v=spf1 | 1.1.1.0/24"), stats: SourceStats{Refused: 1}},
 		{name: "SERVFAIL", addr: one, edit: rcode(dnsmessage.RCodeServerFailure), stats: SourceStats{Failed: 1}},
@@ -50,7 +60,7 @@ func TestOrigin(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &wire{edit: tt.edit}
-				s := newWired(t, Config{Names: Off, OriginZones: OriginZones{OriginZoneIPv4, OriginZoneIPv6}}, w)
+				s := newWired(t, Config{Names: Off, OriginZones: OriginZones{"origin.asn.cymru.com", "origin6.asn.cymru.com."}}, w)
 				defer s.Close()
 				if got := s.Annotate(t.Context(), []netip.Addr{tt.addr})[tt.addr].ASN; got != tt.want {
 					t.Errorf("AS%d, want AS%d", got, tt.want)
@@ -78,7 +88,8 @@ func TestOriginNotAsked(t *testing.T) {
 		var addrs []netip.Addr
 		for _, text := range []string{
 			"10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "169.254.1.1", "224.0.0.1", "255.255.255.255", "0.0.0.0",
-			"fe80::1", "fd00::1", "::1", "2606:4700::1111", "::ffff:10.0.0.1",
+			"0.1.2.3", "192.0.0.1", "192.0.2.1", "192.88.99.1", "198.18.255.255", "198.51.100.1", "203.0.113.254", "240.0.0.1", "::ffff:10.0.0.1",
+			"2606:4700::1111", // no zone for IPv6
 		} {
 			addrs = append(addrs, netip.MustParseAddr(text))
 		}
@@ -94,6 +105,22 @@ func TestOriginNotAsked(t *testing.T) {
 			t.Errorf("queries (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// Of IPv6 as well, only what the Internet may announce.
+func TestOriginNotAskedIPv6(t *testing.T) {
+	o := newOrigins(nil, OriginZones{IPv6: "origin6.example"})
+	for addr, want := range map[string]bool{
+		"2606:4700::1111": true, "2400::1": true, "2001:200::1": true, "3ffe::1": true,
+		"::": false, "::1": false, "fe80::1": false, "fc00::1": false, "fd00::1": false, "fec0::1": false, "ff02::1": false,
+		"64:ff9b::a00:1": false, "64:ff9b:1::1": false, "100::1": false, "5f00::1": false, "4000::1": false,
+		"2001::1": false, "2001:1ff::1": false, "2001:db8::1": false, "2002:a00:1::1": false, "3fff::1": false,
+		"1.1.1.1": false, // no zone for IPv4
+	} {
+		if got := o.mayAsk(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s: asked %v, want %v", addr, got, want)
+		}
+	}
 }
 
 func TestParseASN(t *testing.T) {

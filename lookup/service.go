@@ -22,7 +22,8 @@ type Service struct {
 	names   *source[string] // nil when off
 	direct  bool            // names come from name servers, which know nothing of loopback (RFC 6303)
 	origins *source[uint32] // nil when off
-	public  func(netip.Addr) bool
+
+	mayAskOrigin func(netip.Addr) bool // whose origin; nil when off
 
 	table   atomic.Pointer[table]            // never nil
 	servers atomic.Pointer[[]netip.AddrPort] // to ask instead of the host's; never nil
@@ -60,8 +61,8 @@ func newService(ctx context.Context, c Config, x exchange) (*Service, error) {
 		return nil, err
 	}
 	if c.OriginZones != (OriginZones{}) {
-		o := &origins{client: s.dns, zones: c.OriginZones}
-		s.public = o.knows
+		o := newOrigins(s.dns, c.OriginZones)
+		s.mayAskOrigin = o.mayAsk
 		if s.origins, err = newSource(c, o.originOf); err != nil {
 			s.Close()
 			return nil, err
@@ -145,7 +146,7 @@ func (s *Service) begin(addr netip.Addr) pending {
 		a, p.name, p.cachedName = s.names.want(addr)
 		p.note.Name, p.askedName = a.value, true
 	}
-	if s.origins != nil && p.note.ASN == 0 && s.public(addr) {
+	if s.origins != nil && p.note.ASN == 0 && s.mayAskOrigin(addr) {
 		var a answer[uint32]
 		a, p.origin, p.cachedASN = s.origins.want(addr)
 		p.note.ASN, p.askedASN = a.value, true

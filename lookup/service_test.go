@@ -384,8 +384,8 @@ func TestBadConfig(t *testing.T) {
 		{Config{Names: 9}, "lookup: mode 9 is no way to find names"},
 		{Config{Servers: make([]netip.AddrPort, 1)}, "lookup: name server invalid AddrPort: not an address with a port"},
 		{Config{Servers: []netip.AddrPort{netip.AddrPortFrom(address(0), 0)}}, "lookup: name server 10.0.0.0:0: not an address with a port"},
-		{Config{OriginZones: OriginZones{IPv4: "a b"}}, `lookup: origin zone "a b" is not a DNS name of up to 180 characters`},
-		{Config{OriginZones: OriginZones{IPv6: strings.Repeat("a.", 90) + "a"}}, `lookup: origin zone "` + strings.Repeat("a.", 90) + `a" is not a DNS name of up to 180 characters`},
+		{Config{OriginZones: OriginZones{IPv4: "a b"}}, `lookup: origin zone: "a b" is not a DNS name of up to 180 characters`},
+		{Config{OriginZones: OriginZones{IPv6: strings.Repeat("a.", 90) + "a"}}, `lookup: origin zone: "` + strings.Repeat("a.", 90) + `a" is not a DNS name of up to 180 characters`},
 		{Config{Budget: -1, Queue: -1}, "lookup: budget is below 0\nlookup: queue is below 0"},
 		{Config{Tables: []string{"testdata/absent.tsv"}}, "lookup: open testdata/absent.tsv: no such file or directory"},
 	} {

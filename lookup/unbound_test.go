@@ -42,6 +42,15 @@ const unboundConf = `server:
 	local-zone: "10.in-addr.arpa." static
 	local-data-ptr: "10.0.0.1 300 gw.internal"
 	local-data: '66.2.0.192.in-addr.arpa. 300 IN PTR evil\032name.example.'
+	local-zone: "origin.example." static
+	local-data: '1.1.1.1.origin.example. 300 IN TXT "13335 | 1.1.1.0/24 | AU | apnic | 2011-08-11"'
+	local-data: '8.8.8.8.origin.example. 300 IN TXT "15169 | 8.8.8.0/24 | US | arin | 1992-12-01"'
+	local-data: '8.8.8.8.origin.example. 300 IN TXT "3356 | 8.0.0.0/9 | US | arin | 1992-12-01"'
+	local-data: '4.4.8.8.origin.example. 300 IN TXT "15169 3356 | 8.8.4.0/24 | US | arin | 1992-12-01"'
+	local-data: '1.0.0.1.origin.example. 300 IN TXT "64511 | 1.0.0.0/24 | AU | apnic | 2011-08-11"'
+	local-data: '9.9.9.9.origin.example. 300 IN TXT "<script> | 9.9.9.0/24 | US | arin |"'
+	local-zone: "origin6.example." static
+	local-data: '1.1.1.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.7.4.6.0.6.2.origin6.example. 300 IN TXT "13335 | 2606:4700::/32 | US | arin | 2011-11-01"'
 %s`
 
 // startUnbound runs a name server on loopback, as Debian packages it.
@@ -121,6 +130,44 @@ func TestUnbound(t *testing.T) {
 	}
 	if diff := cmp.Diff(SourceStats{Found: 5, Absent: 1, Refused: 1, Failed: 1}, lookups(s.Stats().Names)); diff != "" {
 		t.Errorf("stats (-want +got):\n%s", diff)
+	}
+}
+
+// AS numbers by TXT records, beside a table that takes precedence.
+func TestUnboundOrigins(t *testing.T) {
+	_, addr := startUnbound(t)
+	c := patient(addr)
+	c.Names, c.Tables, c.OriginZones = Off, []string{"testdata/asn.csv"}, OriginZones{"origin.example", "origin6.example"}
+	s := newTestService(t, c)
+	want := map[netip.Addr]Annotation{
+		netip.MustParseAddr("1.1.1.1"):         {ASN: 13335},
+		netip.MustParseAddr("8.8.8.8"):         {ASN: 15169}, // the longer prefix
+		netip.MustParseAddr("1.0.0.1"):         {ASN: 13335}, // the table's
+		netip.MustParseAddr("203.0.113.1"):     {ASN: 64500}, // the table's, documentation or not
+		netip.MustParseAddr("2606:4700::1111"): {ASN: 13335},
+	}
+	var addrs []netip.Addr
+	for addr := range want {
+		addrs = append(addrs, addr)
+	}
+	addrs = append(addrs,
+		netip.MustParseAddr("8.8.4.4"), // two origins
+		netip.MustParseAddr("7.7.7.7"), // NXDOMAIN: unannounced
+		netip.MustParseAddr("9.9.9.9"), // nonsense
+		netip.MustParseAddr("10.0.0.1"),
+	)
+	if diff := cmp.Diff(want, s.Annotate(t.Context(), addrs), compareAddrs); diff != "" {
+		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(SourceStats{Found: 3, Absent: 2, Refused: 1}, lookups(s.Stats().Origins)); diff != "" {
+		t.Errorf("stats (-want +got):\n%s", diff)
+	}
+	// All of them are remembered, also that there is none.
+	before := s.Stats().Origins
+	s.Annotate(t.Context(), addrs)
+	after := s.Stats().Origins
+	if hits, misses := after.Hits-before.Hits, after.Misses-before.Misses; hits != 6 || misses != 0 {
+		t.Errorf("%d hits, %d misses", hits, misses)
 	}
 }
 

@@ -52,7 +52,7 @@ func (a *agent) open(ctx context.Context) (err error) {
 		return err
 	}
 	logStatus(a.log.Logger, a.sockets())
-	if a.names, err = lookup.New(ctx, lookup.Config{Names: lookup.Mode(c.Names)}); err != nil {
+	if a.names, err = lookup.New(ctx, lookup.Config{Names: lookup.Mode(c.Names), OriginZones: c.originZones()}); err != nil {
 		return err
 	}
 	if a.host, err = hostaddr.Open(); err != nil {

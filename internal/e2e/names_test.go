@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/netip"
@@ -14,6 +15,10 @@ import (
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
 	"probe-agent/api"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
@@ -21,14 +26,14 @@ import (
 
 // newNamingDaemon starts a daemon that asks the name server on its host, and
 // knows the AS numbers of the lab.
-func newNamingDaemon(t *testing.T, lab *kernel.Lab) *daemon {
+func newNamingDaemon(t *testing.T, lab *kernel.Lab, options ...string) *daemon {
 	t.Helper()
 	numbers := filepath.Join(t.TempDir(), "asn.csv")
 	ranges := "198.18.0.0,198.19.255.255,64500\n2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,64501\n"
 	if err := os.WriteFile(numbers, []byte(ranges), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return startDaemon(t, lab, nil, "--name-server", nameServerAddress, "--asn-data", numbers)
+	return startDaemon(t, lab, nil, append([]string{"--name-server", nameServerAddress, "--asn-data", numbers}, options...)...)
 }
 
 // traced asks for a trace and returns its entry without what no two traces
@@ -67,25 +72,28 @@ func named(colo api.ColoResult, name func(addr string) string) api.ColoResult {
 
 func itself(addr string) string { return addr }
 
-// tracedNamed asks until all names are there: a busy machine may take longer
-// to bring them than a trace waits, and 30 s to ask again.
+// tracedNamed asks until all names are there.
 func (d *daemon) tracedNamed(t testing.TB, target netip.Addr) api.ColoResult {
+	t.Helper()
+	return d.tracedUntil(t, target, func(colo api.ColoResult) string { return gocmp.Diff(named(colo, nameOf), colo) })
+}
+
+// tracedUntil asks until the answer lacks nothing: a busy machine may take
+// longer to bring names than a trace waits, and 30 s to ask for them again.
+func (d *daemon) tracedUntil(t testing.TB, target netip.Addr, lacks func(api.ColoResult) string) api.ColoResult {
 	t.Helper()
 	deadline := time.After(4 * patience)
 	// Seldom soon: the log of more requests would fill its pipe.
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		colo := d.traced(t, target)
-		want := named(colo, nameOf)
-		if slices.EqualFunc(want.Hops, colo.Hops, func(a, b api.Hop) bool {
-			return slices.EqualFunc(a.Nodes, b.Nodes, func(a, b api.Node) bool { return a.Name == b.Name })
-		}) {
+		diff := lacks(colo)
+		if diff == "" {
 			return colo
 		}
 		select {
 		case <-time.After(pause):
 		case <-deadline:
-			equal(t, want, colo)
-			t.FailNow()
+			t.Fatal(diff)
 		}
 	}
 }
@@ -170,5 +178,35 @@ func TestNameServerSlow(t *testing.T) {
 		t.Errorf("%d hops, %d questions", len(first.Hops), asked)
 	}
 	d.tracedNamed(t, target)
+	d.healthy(t)
+}
+
+// An address that no file knows is asked for by DNS; what a file knows is not.
+func TestASNumberByDNS(t *testing.T) {
+	t.Parallel()
+	lab := kerneltest.Build(t, kernel.Chain(1))
+	// The host's own, since only public addresses are asked for.
+	four, six := netip.MustParseAddr("1.1.1.1"), netip.MustParseAddr("2606:4700::1111")
+	on(t, lab.Host, func() error {
+		loopback, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return errors.Join(
+			netlink.AddrAdd(loopback, &netlink.Addr{IPNet: single(four)}),
+			netlink.AddrAdd(loopback, &netlink.Addr{IPNet: single(six), Flags: unix.IFA_F_NODAD}),
+		)
+	})
+	startUnbound(t, lab,
+		`1.1.1.1.origin.example. 3600 IN TXT "64496 | 1.1.1.0/24 | ZZ | example | 2026-01-01"`,
+		`1.1.1.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.7.4.6.0.6.2.origin6.example. 3600 IN TXT "64497 | 2606:4700::/32 | ZZ | example | 2026-01-01"`,
+	)
+	d := newNamingDaemon(t, lab, "--names", "off", "--asn-dns-ipv4", "origin.example", "--asn-dns-ipv6", "origin6.example")
+	for target, asn := range map[netip.Addr]string{four: "AS64496", six: "AS64497", lab.Target.IPv4: "AS64500"} {
+		d.tracedUntil(t, target, func(colo api.ColoResult) string {
+			arrival := colo.Hops[len(colo.Hops)-1].Nodes[0]
+			return gocmp.Diff([]string{target.String(), asn, asn}, []string{arrival.IP, arrival.ASN, colo.Summary.ASN})
+		})
+	}
 	d.healthy(t)
 }

@@ -43,9 +43,9 @@ func shownAddrs(lab *kernel.Lab) (addrs []netip.Addr) {
 }
 
 // startUnbound runs a name server on a lab's host that has a name for
-// everything that traces show, and asks nobody. kill ends it; the end of the
+// everything that traces show, and more records if given, and asks nobody. kill ends it; the end of the
 // test does, too.
-func startUnbound(t *testing.T, lab *kernel.Lab) (process *os.Process, kill func()) {
+func startUnbound(t *testing.T, lab *kernel.Lab, records ...string) (process *os.Process, kill func()) {
 	t.Helper()
 	program := kerneltest.Program(t, "unbound", "unbound")
 	conf := filepath.Join(t.TempDir(), "unbound.conf")
@@ -68,6 +68,9 @@ server:
 `, filepath.Dir(conf))
 	for _, addr := range shownAddrs(lab) {
 		fmt.Fprintf(&b, "\tlocal-data-ptr: \"%v 3600 %s\"\n", addr, nameOf(addr.String()))
+	}
+	for _, record := range records {
+		fmt.Fprintf(&b, "\tlocal-data: '%s'\n", record)
 	}
 	if err := os.WriteFile(conf, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
