@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -216,109 +215,4 @@ func TestSpoofedSource(t *testing.T) {
 	}
 	server.start(t)
 	checkName(t, server, "right.example", SourceStats{Found: 1}, 0)
-}
-
-// Private, loopback and link-local addresses, and IPv4 in IPv6's clothes, are
-// asked for by their own reverse names.
-func TestReverseName(t *testing.T) {
-	for _, tt := range []struct{ addr, want string }{
-		{"192.0.2.7", "7.2.0.192.in-addr.arpa."},
-		{"10.0.0.1", "1.0.0.10.in-addr.arpa."},
-		{"255.254.253.252", "252.253.254.255.in-addr.arpa."},
-		{"::ffff:192.0.2.7", "7.2.0.192.in-addr.arpa."},
-		// RFC 3596 section 2.5's example.
-		{"4321:0:1:2:3:4:567:89ab", "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.0.0.0.0.1.2.3.4.ip6.arpa."},
-		{"fe80::1%eth0", "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.e.f.ip6.arpa."},
-	} {
-		t.Run(tt.addr, func(t *testing.T) {
-			asked := make(chan string, 1)
-			server := startNameServer(t, func(_ string, q dnsmessage.Message) [][]byte {
-				asked <- q.Questions[0].Name.String()
-				return [][]byte{respond(q, ptr(60, "right.example."))}
-			})
-			s := newTestService(t, patient(server.addr))
-			addr := netip.MustParseAddr(tt.addr)
-			want := map[netip.Addr]Annotation{addr: {Name: "right.example"}}
-			if diff := cmp.Diff(want, s.Annotate(t.Context(), []netip.Addr{addr}), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
-				t.Errorf("annotations (-want +got):\n%s", diff)
-			}
-			if got := <-asked; got != tt.want {
-				t.Errorf("asked for %s, want %s", got, tt.want)
-			}
-		})
-	}
-}
-
-// A server that is of no use costs one look at it; then the next is asked, and
-// stays the first to be asked.
-func TestNextServer(t *testing.T) {
-	closed := startNameServer(t, nil)
-	closed.stop() // the kernel says so
-	useless := startNameServer(t, func(_ string, q dnsmessage.Message) [][]byte {
-		return [][]byte{respond(q, rcode(dnsmessage.RCodeServerFailure))}
-	})
-	useful := startNameServer(t, func(_ string, q dnsmessage.Message) [][]byte {
-		return [][]byte{respond(q, ptr(60, "right.example."))}
-	})
-	s := newTestService(t, patient(closed.addr, useless.addr, useful.addr))
-	for i := range 5 {
-		addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
-		if got := s.Annotate(t.Context(), []netip.Addr{addr})[addr].Name; got != "right.example" {
-			t.Errorf("%v is named %q", addr, got)
-		}
-	}
-	if got := useless.queries.Load(); got != 1 {
-		t.Errorf("the useless server was asked %d times, want once", got)
-	}
-	if got := useful.queries.Load(); got != 5 {
-		t.Errorf("the useful server was asked %d times, want 5", got)
-	}
-}
-
-func TestValidName(t *testing.T) {
-	label63 := strings.Repeat("a", 63)
-	for _, tt := range []struct {
-		name string
-		want bool
-	}{
-		{"a", true},
-		{"localhost", true},
-		{"xn--mnchen-3ya.example", true},
-		{"_dmarc.A-1.example", true},
-		{label63 + ".example", true},
-		{label63 + "a.example", false},
-		{strings.Repeat("a.", 126) + "a", true},
-		{strings.Repeat("a.", 127) + "a", false},
-		{"", false},
-		{".", false},
-		{"a.", false},
-		{".a", false},
-		{"a..b", false},
-		{"a b", false},
-		{"a\x00b", false},
-		{"a\x7f", false},
-		{"a\\b", false},
-		{"a/b", false},
-		{"a:b", false},
-		{"ä", false},
-		{"a\tb", false},
-	} {
-		if got := validName(tt.name); got != tt.want {
-			t.Errorf("validName(%q) = %v", tt.name, got)
-		}
-	}
-}
-
-// No name server is asked for this host's own addresses: none can know, and
-// the question need not leave the host.
-func TestLoopbackIsNotAsked(t *testing.T) {
-	server := startNameServer(t, func(_ string, q dnsmessage.Message) [][]byte {
-		t.Errorf("asked for %v", q.Questions[0].Name)
-		return nil
-	})
-	s := newTestService(t, patient(server.addr))
-	addrs := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.9.8.7"), netip.IPv6Loopback()}
-	if notes := s.Annotate(t.Context(), addrs); len(notes) != 0 {
-		t.Errorf("loopback is called %v", notes)
-	}
 }

@@ -181,6 +181,42 @@ func TestNameServerSlow(t *testing.T) {
 	d.healthy(t)
 }
 
+// SIGHUP puts other name servers and another table in use, for addresses that
+// were not asked for yet.
+func TestNameServersReloaded(t *testing.T) {
+	t.Parallel()
+	lab := kerneltest.Build(t, kernel.Chain(1))
+	startUnbound(t, lab)
+	folder := t.TempDir()
+	config, numbers := filepath.Join(folder, "agent.yaml"), filepath.Join(folder, "asn.csv")
+	write := func(server, asn string) {
+		t.Helper()
+		for path, text := range map[string]string{
+			config:  "name-server: " + server + "\nasn-data: " + numbers + "\n",
+			numbers: "198.18.0.0,198.19.255.255," + asn + "\n2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff," + asn + "\n",
+		} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write("127.0.0.1:5300", "64500") // nobody is there
+	d := startDaemon(t, lab, nil, "--config", config)
+	demand := func(colo api.ColoResult, name func(string) string, asn string) {
+		t.Helper()
+		equal(t, named(colo, name), colo)
+		equal(t, asn, colo.Summary.ASN)
+	}
+	demand(d.traced(t, lab.Target.IPv4), itself, "AS64500")
+	write(nameServerAddress, "64501")
+	demand(d.traced(t, lab.Target.IPv4), itself, "AS64500")
+	if err := d.process.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	d.awaitLog(t, "configuration reloaded")
+	demand(d.tracedNamed(t, lab.Target.IPv6), nameOf, "AS64501")
+}
+
 // An address that no file knows is asked for by DNS; what a file knows is not.
 func TestASNumberByDNS(t *testing.T) {
 	t.Parallel()
