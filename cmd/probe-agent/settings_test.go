@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -47,6 +48,24 @@ func TestExampleConfiguration(t *testing.T) {
 	for _, s := range settings {
 		if values, ok := file.Lookup(s.Key); !ok || len(values) == 0 {
 			t.Errorf("%s is missing from the example", s.Key)
+		}
+	}
+}
+
+// Every flag is in the README's table and somewhere in what operators read.
+func TestDocumentedFlags(t *testing.T) {
+	for document, form := range map[string]string{
+		"../../README.md":         "(?m)^\\|.*`--%s[ `]",
+		"../../docs/operating.md": "--%s\\b",
+	} {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, flag := range subcommand(t, "serve").Flags {
+			if flag.Name != "help" && !regexp.MustCompile(fmt.Sprintf(form, flag.Name)).Match(text) {
+				t.Errorf("%s does not have --%s", document, flag.Name)
+			}
 		}
 	}
 }
