@@ -9,6 +9,11 @@ import (
 	"github.com/oschwald/maxminddb-golang/v2"
 )
 
+// networksPerNode bounds the ways through a search tree. A tree has one more
+// end than nodes; a file whose nodes are led to again and again, which is
+// damaged or made to be so, has up to 2^128.
+const networksPerNode = 16
+
 // addMMDB adds the networks of a MaxMind DB that carry
 // autonomous_system_number, as GeoLite2-ASN and GeoIP2-ISP do. They are copied
 // to the table: a lookup there is as fast, files can be mixed, and a file that
@@ -24,8 +29,14 @@ func (t *table) addMMDB(ctx context.Context, name string, content io.Reader) err
 	}
 	defer reader.Close()
 	networks, numbered := 0, 0
-	for network := range reader.Networks() {
+	most := networksPerNode * (int(reader.Metadata.NodeCount) + 1)
+	// Also those without data: ways through the tree that end in nothing are
+	// work as well.
+	for network := range reader.Networks(maxminddb.IncludeNetworksWithoutData()) {
 		networks++
+		if networks > most {
+			return fmt.Errorf("%s: more than %d networks in a search tree of %d nodes", name, most, reader.Metadata.NodeCount)
+		}
 		if networks%linesPerCheck == 0 && ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", name, ctx.Err())
 		}
@@ -34,7 +45,7 @@ func (t *table) addMMDB(ctx context.Context, name string, content io.Reader) err
 			ASN *uint32 `maxminddb:"autonomous_system_number"`
 		}
 		if err := network.Decode(&entry); err != nil {
-			return fmt.Errorf("%s: network %d: %w", name, networks, err)
+			return fmt.Errorf("%s: network %v: %w", name, unmapped(network.Prefix()), err)
 		}
 		if entry.ASN == nil {
 			continue

@@ -28,9 +28,14 @@ func asnFields(asn uint32) mmdbMap {
 // has it: a tree of 24-bit records over IPv6, IPv4 at ::/96, the data section
 // and the metadata. No prefix may hold another.
 func writeMMDB(kind string, networks []mmdbNetwork) []byte {
+	tree, data := sectionsMMDB(networks)
+	return joinMMDB(kind, tree, data)
+}
+
+// sectionsMMDB returns the search tree and the data section.
+func sectionsMMDB(networks []mmdbNetwork) (b, data []byte) {
 	type node struct{ children, data [2]int } // 0: nothing; data counts from 1
 	tree := []node{{}}
-	var data []byte
 	var offsets []int
 	for _, network := range networks {
 		offsets = append(offsets, len(data))
@@ -46,7 +51,6 @@ func writeMMDB(kind string, networks []mmdbNetwork) []byte {
 		}
 		tree[at].data[path[len(path)-1]] = len(offsets)
 	}
-	var b []byte
 	for _, n := range tree {
 		for side := range 2 {
 			record := len(tree) // nothing here
@@ -58,9 +62,13 @@ func writeMMDB(kind string, networks []mmdbNetwork) []byte {
 			b = append(b, byte(record>>16), byte(record>>8), byte(record))
 		}
 	}
-	b = append(b, make([]byte, 16)...)
-	b = append(b, data...)
-	b = append(b, "\xab\xcd\xefMaxMind.com"...)
+	return b, data
+}
+
+// joinMMDB returns a database of a search tree, six octets a node, and a data
+// section.
+func joinMMDB(kind string, tree, data []byte) []byte {
+	b := slices.Concat(tree, make([]byte, 16), data, []byte("\xab\xcd\xefMaxMind.com"))
 	return appendMMDB(b, mmdbMap{
 		{"binary_format_major_version", uint16(2)},
 		{"binary_format_minor_version", uint16(0)},
@@ -69,7 +77,7 @@ func writeMMDB(kind string, networks []mmdbNetwork) []byte {
 		{"description", mmdbMap{{"en", "test"}}},
 		{"ip_version", uint16(6)},
 		{"languages", []string{"en"}},
-		{"node_count", uint32(len(tree))},
+		{"node_count", uint32(len(tree) / 6)},
 		{"record_size", uint16(24)},
 	})
 }

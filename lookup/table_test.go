@@ -156,7 +156,7 @@ func TestBadTable(t *testing.T) {
 		{"not gzip", "\x1f\x8bnot at all", "FILE: gzip: invalid header"},
 		{"binary", "\x7fELF\x02\x01\x01\x00", "FILE: neither address ranges nor a MaxMind DB: error opening database: invalid MaxMind DB file"},
 		{"other MMDB", string(writeMMDB("GeoLite2-Country", []mmdbNetwork{{"1.0.0.0/24", mmdbMap{{"iso_code", "AU"}}}})), "FILE: a MaxMind DB (GeoLite2-Country) without autonomous_system_number"},
-		{"number as text in MMDB", string(writeMMDB("x", []mmdbNetwork{{"1.0.0.0/24", mmdbMap{{"autonomous_system_number", "AS1"}}}})), "FILE: network 1: "},
+		{"number as text in MMDB", string(writeMMDB("x", []mmdbNetwork{{"1.0.0.0/24", mmdbMap{{"autonomous_system_number", "AS1"}}}})), "FILE: network 1.0.0.0/24: "},
 		{"MMDB cut short", string(mmdb[:len(mmdb)/2]), "FILE: neither address ranges nor a MaxMind DB: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
