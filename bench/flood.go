@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -24,45 +25,60 @@ type mmsghdr struct {
 	_      [4]byte
 }
 
-// flooded is what a bare loop reached.
+// flooded is what bare loops reached together.
 type flooded struct {
 	perSecond float64
 	answered  float64 // share of the packets that an answer came for
 }
 
 // flood sends echo requests from the lab's host for a span of time, as fast as
-// one thread can and without a look at what comes back. All hops of the path
-// get the same number of them.
-func flood(l *kernel.Lab, span time.Duration) (f flooded, err error) {
+// some threads can, each with a socket of its own, and without a look at what
+// comes back. All hops of the path get the same number of them.
+func flood(l *kernel.Lab, span time.Duration, threads int) (f flooded, err error) {
 	before, err := count(l)
 	if err != nil {
 		return f, err
 	}
-	var sent int
-	var took time.Duration
-	err = l.Do(func() error {
-		socket, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-		if err != nil {
-			return fmt.Errorf("raw socket: %w", err)
-		}
-		headers, err := floodPackets(l)
-		if err == nil {
-			sent, took, err = pour(socket, headers, span)
-		}
-		return errors.Join(err, unix.Close(socket))
-	})
-	if err != nil {
+	errs := make([]error, threads)
+	rates := make([]float64, threads)
+	var pouring sync.WaitGroup
+	for i := range threads {
+		pouring.Go(func() {
+			errs[i] = l.Do(func() (err error) { rates[i], err = floodOne(l, span); return err })
+		})
+	}
+	pouring.Wait()
+	if err := errors.Join(errs...); err != nil {
 		return f, err
 	}
 	after, err := count(l)
 	if err != nil {
 		return f, err
 	}
+	for _, rate := range rates {
+		f.perSecond += rate
+	}
 	crossed := after.since(before)
-	return flooded{
-		perSecond: float64(sent) / took.Seconds(),
-		answered:  float64(crossed.received) / float64(crossed.sent),
-	}, nil
+	f.answered = float64(crossed.received) / float64(crossed.sent)
+	return f, nil
+}
+
+// floodOne is one thread's part, in packets a second.
+func floodOne(l *kernel.Lab, span time.Duration) (float64, error) {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return 0, fmt.Errorf("raw socket: %w", err)
+	}
+	var sent int
+	var took time.Duration
+	headers, err := floodPackets(l)
+	if err == nil {
+		sent, took, err = pour(socket, headers, span)
+	}
+	if err = errors.Join(err, unix.Close(socket)); err != nil {
+		return 0, err
+	}
+	return float64(sent) / took.Seconds(), nil
 }
 
 // pour sends the packets over and over.
