@@ -45,9 +45,10 @@ func (n *NodeSummary) half() string {
 	return ""
 }
 
-// sort puts the nodes in order: by packets, most first, then by address.
+// sort puts the nodes in order: by packets, most first, then by address, then by
+// half.
 func (h *HopSummary) sort() {
 	slices.SortStableFunc(h.Nodes, func(a, b NodeSummary) int {
-		return cmp.Or(cmp.Compare(b.RTT.Count(), a.RTT.Count()), a.Addr.Compare(b.Addr))
+		return cmp.Or(cmp.Compare(b.RTT.Count(), a.RTT.Count()), a.Addr.Compare(b.Addr), cmp.Compare(a.half(), b.half()))
 	})
 }
