@@ -8,5 +8,6 @@
 // waiting is an address without a name, and a number in [Stats].
 //
 // Every answer is cached, also that there is none, and an address is asked for
-// once however many traces want it.
+// once however many traces want it. A name server that keeps silent is set
+// aside, so that it costs no trace any time until it answers again.
 package lookup
