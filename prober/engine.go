@@ -61,6 +61,7 @@ type Engine struct {
 
 	mu       sync.Mutex // guards everything below
 	clock    clockWatch
+	arrivals arrivals
 	identity *identity
 	schedule schedule
 	rate     pacer
@@ -94,6 +95,7 @@ func New(transport Transport, o Options) (*Engine, error) {
 		prefixes:  newPrefixGate(o.PrefixRate),
 		schedule:  newSchedule(transport.Lanes()),
 		running:   make(map[*trace]struct{}),
+		arrivals:  arrivals{latest: make([]int64, transport.Queues())},
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
 	}

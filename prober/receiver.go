@@ -25,7 +25,7 @@ func (e *Engine) runReceiver(queue int) {
 			}
 			continue
 		}
-		touched = e.take(in[:n], &reply, touched[:0])
+		touched = e.take(queue, in[:n], &reply, touched[:0])
 	}
 }
 
@@ -45,11 +45,12 @@ func (e *Engine) endure() bool {
 	}
 }
 
-// take hands a batch of packets to their traces.
-func (e *Engine) take(in []packet.Incoming, reply *packet.Reply, touched []*trace) []*trace {
+// take hands a batch of packets of a queue to their traces.
+func (e *Engine) take(queue int, in []packet.Incoming, reply *packet.Reply, touched []*trace) []*trace {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
+	e.arrivals.note(queue, in[len(in)-1].Wall)
 	for i := range in {
 		if err := packet.Parse(&in[i], reply); err != nil {
 			if errors.Is(err, packet.ErrForeign) {

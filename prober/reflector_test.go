@@ -87,6 +87,12 @@ func (r *reflector) Stamps(into []packet.Stamp) int {
 
 func (r *reflector) Queues() int { return 1 }
 
+func (r *reflector) Behind(int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.head != r.tail
+}
+
 func (r *reflector) Receive(_ int, into []packet.Incoming) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -49,6 +49,13 @@ func (h *trouble) Send(lane int, packets []packet.Outgoing) (int, error) {
 
 func (h *trouble) Queues() int { return h.Memory.Queues() + 1 }
 
+func (h *trouble) Behind(queue int) bool {
+	if queue < h.Memory.Queues() {
+		return h.Memory.Behind(queue)
+	}
+	return len(h.own) > 0
+}
+
 func (h *trouble) Receive(queue int, into []packet.Incoming) (int, error) {
 	if queue < h.Memory.Queues() {
 		return h.Memory.Receive(queue, into)

@@ -152,7 +152,7 @@ func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
 // follow does what a step without a probe says.
 func (e *Engine) follow(t *trace, s step) {
 	if s.action == finish {
-		e.finish(t)
+		e.end(t)
 		return
 	}
 	e.schedule.sleep(t, s.wake)

@@ -164,7 +164,7 @@ func (t *trace) onReply(flow, ttl int, a answer) fate {
 	case s.answer != 0 && !t.answers[s.answer-1].inferred:
 		t.counts.Duplicates++
 		return duplicate
-	case a.receipt.user.mono.since(s.sent.user) > t.spec.Wait:
+	case t.waited(s, a.receipt) > t.spec.Wait:
 		t.counts.Late++
 		return late
 	}
@@ -181,6 +181,13 @@ func (t *trace) onReply(flow, ttl int, a answer) fate {
 		t.refusals = 0
 	}
 	return matched
+}
+
+// waited is how long an answer to a probe was waited for: until it arrived,
+// however much later this process came to read it.
+func (t *trace) waited(s *slot, r receipt) time.Duration {
+	rtt, _ := roundTrip(s.sent, r, r.epoch)
+	return rtt
 }
 
 // tell passes an address on to Spec.Heard, unless the TTL has shown it before.

@@ -40,6 +40,11 @@ type Transport interface {
 	// returns an error that matches net.ErrClosed.
 	Receive(queue int, into []packet.Incoming) (int, error)
 
+	// Behind reports whether packets that have arrived on a queue may not have
+	// been dealt with: they wait to be received, or whoever received them has
+	// not come back for more. Safe for concurrent use.
+	Behind(queue int) bool
+
 	// Ports returns the local TCP and UDP ports that probes may use as
 	// source: held by the transport, so that no connection of the host can
 	// share them. At least PacketsPerTTLLimit of them.

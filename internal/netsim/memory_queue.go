@@ -3,6 +3,7 @@ package netsim
 import (
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"probe-agent/packet"
@@ -14,6 +15,7 @@ type memoryQueue struct {
 	// handed is what the last Receive gave out: the one goroutine that calls
 	// Receive owns it.
 	handed [][]byte
+	out    atomic.Bool // what was handed has not been dealt with yet
 }
 
 // spoilt overwrites bytes that nobody may look at any more.
@@ -22,6 +24,7 @@ const spoilt = 0xdb
 // Receive waits for packets on one queue. See prober.Transport.
 func (m *Memory) Receive(queue int, into []packet.Incoming) (int, error) {
 	q := m.queues[queue]
+	q.out.Store(false)
 	for _, bytes := range q.handed {
 		for i := range bytes {
 			bytes[i] = spoilt
@@ -48,7 +51,15 @@ func (m *Memory) Receive(queue int, into []packet.Incoming) (int, error) {
 	return len(into), nil
 }
 
+// Behind reports whether packets of a queue wait to be received, or have not
+// been dealt with. See prober.Transport.
+func (m *Memory) Behind(queue int) bool {
+	q := m.queues[queue]
+	return len(q.packets) > 0 || q.out.Load()
+}
+
 func (q *memoryQueue) hand(into *packet.Incoming, p packet.Incoming) {
+	q.out.Store(true)
 	*into = p
 	q.handed = append(q.handed, p.Bytes)
 }

@@ -36,6 +36,9 @@ func (*Transport) Queues() int { return 0 }
 // Receive fails.
 func (*Transport) Receive(int, []packet.Incoming) (int, error) { return 0, errPlatform }
 
+// Behind says no.
+func (*Transport) Behind(int) bool { return false }
+
 // Ports returns none.
 func (*Transport) Ports() []uint16 { return nil }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,7 @@ type sleeper struct {
 	reading sync.Mutex // held by read
 	pace    readPace
 	polls   [2]unix.PollFd
+	waiting atomic.Bool // the reader has found nothing and waits for more
 
 	life   sync.Mutex // guards closed; held while fd must not be closed
 	closed bool
@@ -55,13 +57,29 @@ func (s *sleeper) read(headers []unix.Mmsghdr) (int, error) {
 			return n, nil
 		case unix.EINTR:
 		case unix.EAGAIN:
-			if _, err := unix.Poll(s.polls[:], -1); err != nil && !errors.Is(err, unix.EINTR) {
+			s.waiting.Store(true)
+			_, err := unix.Poll(s.polls[:], -1)
+			s.waiting.Store(false)
+			if err != nil && !errors.Is(err, unix.EINTR) {
 				return 0, fmt.Errorf("rawsock: wait for packets: %w", err)
 			}
 		default:
 			return 0, errno
 		}
 	}
+}
+
+// behind reports whether there is something to read, or what was read last has
+// not been dealt with.
+func (s *sleeper) behind() bool {
+	behind := false
+	s.use(func(fd int) {
+		// In this order: what has been taken out of an empty socket has been
+		// dealt with once the reader waits again.
+		next, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
+		behind = err != nil || next > 0 || !s.waiting.Load()
+	})
+	return behind
 }
 
 func (s *sleeper) isClosed() bool {

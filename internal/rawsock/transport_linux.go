@@ -235,6 +235,12 @@ func (t *Transport) Receive(queue int, into []packet.Incoming) (int, error) {
 	return n, nil
 }
 
+// Behind reports whether packets that have arrived on a queue may wait to be
+// received, or whoever received them has not come back for more. Safe for
+// concurrent use; after Close it says no. It panics when there is no such
+// queue.
+func (t *Transport) Behind(queue int) bool { return t.queues[queue].sleeper.behind() }
+
 // Ports returns the local ports, TCP and UDP alike, that are held for use as
 // source ports; a new slice of Options.Ports consecutive numbers.
 func (t *Transport) Ports() []uint16 {

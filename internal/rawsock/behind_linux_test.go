@@ -1,0 +1,53 @@
+package rawsock
+
+import (
+	"runtime"
+	"testing"
+
+	"probe-agent/packet"
+)
+
+// TestBehind: a queue is behind from when a packet arrives until whoever took
+// it comes back and waits.
+func TestBehind(t *testing.T) {
+	for queue, v6 := range map[int]bool{0: false, 4: true} {
+		l := newLab(t)
+		probe := trial{from: l.near4, to: l.far4}
+		if v6 {
+			probe = trial{from: l.near6, to: l.far6}
+		}
+		transport := open(t, Options{})
+		turn, taken := make(chan struct{}), make(chan error)
+		go func() {
+			into := make([]packet.Incoming, 1)
+			for range turn {
+				_, err := transport.Receive(queue, into)
+				taken <- err
+			}
+		}()
+		waits := func() {
+			turn <- struct{}{}
+			for transport.Behind(queue) {
+				runtime.Gosched()
+			}
+		}
+		if !transport.Behind(queue) {
+			t.Error("before anybody waits: not behind")
+		}
+		waits()
+		for range 3 {
+			sendAll(t, transport, packet.Outgoing{Bytes: probe.icmp(t, 8, 128)})
+			check(t, <-taken)
+			if !transport.Behind(queue) {
+				t.Error("a packet was taken, and nobody waits: not behind")
+			}
+			waits()
+		}
+		sendAll(t, transport, packet.Outgoing{Bytes: probe.icmp(t, 8, 128)}) // its answer is there when this returns
+		if !transport.Behind(queue) {
+			t.Error("a packet has arrived: not behind")
+		}
+		check(t, <-taken)
+		close(turn)
+	}
+}
