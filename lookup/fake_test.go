@@ -16,6 +16,7 @@ type wire struct {
 	delay time.Duration
 	dead  map[netip.AddrPort]bool // servers that never answer
 	mute  map[string]bool         // names that no server answers for
+	noTCP bool                    // it is never answered
 	edit  func(*dnsmessage.Message)
 
 	mu      sync.Mutex
@@ -26,14 +27,14 @@ type wire struct {
 	highest int // queries at one time
 }
 
-func (w *wire) exchange(ctx context.Context, _ string, server netip.AddrPort, q query) ([]byte, error) {
+func (w *wire) exchange(ctx context.Context, network string, server netip.AddrPort, q query) ([]byte, error) {
 	w.mu.Lock()
 	w.queries = append(w.queries, q.question.Name.String())
 	w.servers = append(w.servers, server)
 	w.times = append(w.times, time.Now())
 	w.flying++
 	w.highest = max(w.highest, w.flying)
-	dead := w.dead[server] || w.mute[q.question.Name.String()]
+	dead := w.dead[server] || w.mute[q.question.Name.String()] || w.noTCP && network == "tcp"
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()

@@ -140,52 +140,6 @@ func TestServerComesBack(t *testing.T) {
 	})
 }
 
-// Addresses whose own name servers are silent say nothing of ours.
-func TestSlowAddresses(t *testing.T) {
-	mute := make(map[string]bool)
-	slow, quick := addresses(0, 20), addresses(100, 20)
-	for _, addr := range slow {
-		mute[reverseName(addr)] = true
-	}
-	t.Run("among others", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			w := &wire{delay: time.Millisecond, edit: ptr(3600, "right.example."), mute: mute}
-			s := newWired(t, Config{Attempts: 1}, w)
-			defer s.Close()
-			for i := range slow {
-				s.Prefetch(slow[i])
-				time.Sleep(DefaultTimeout / 10)
-				if notes := s.Annotate(t.Context(), quick[i:i+1]); len(notes) != 1 {
-					t.Errorf("%d: %v", i, notes)
-				}
-			}
-			time.Sleep(DefaultTimeout)
-			synctest.Wait()
-			stats := s.Stats()
-			if stats.Servers != (ServerStats{}) || stats.Names.Timeouts != uint64(len(slow)) {
-				t.Errorf("stats %+v", stats)
-			}
-		})
-	})
-	// The trial, which is not about them, is answered at once.
-	t.Run("alone", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			w := &wire{delay: time.Millisecond, edit: ptr(3600, "right.example."), mute: mute}
-			s := newWired(t, Config{Attempts: 1}, w)
-			defer s.Close()
-			s.Annotate(t.Context(), slow)
-			time.Sleep(DefaultTimeout - DefaultBudget + w.delay)
-			synctest.Wait()
-			if notes := s.Annotate(t.Context(), quick); len(notes) != len(quick) {
-				t.Errorf("%d names, want %d", len(notes), len(quick))
-			}
-			if diff := cmp.Diff(ServerStats{Outages: 1}, s.Stats().Servers); diff != "" {
-				t.Errorf("servers (-want +got):\n%s", diff)
-			}
-		})
-	})
-}
-
 // With several servers the living ones are asked, and the dead ones are tried
 // beside them. One that has come back is there when the other dies.
 func TestOneOfTwoServersDies(t *testing.T) {
@@ -260,16 +214,4 @@ func TestCloseEndsTrial(t *testing.T) {
 			t.Errorf("Close took %v", d)
 		}
 	})
-}
-
-// A question that could not be sent, or that the host refused, is no silence.
-func TestRefusalIsNoSilence(t *testing.T) {
-	closed := startNameServer(t, nil)
-	closed.stop() // the kernel says so
-	s := newTestService(t, patient(closed.addr))
-	s.Annotate(t.Context(), addresses(0, 3*silentAfter))
-	stats := s.Stats()
-	if stats.Servers != (ServerStats{}) || stats.Names.Failed != 3*silentAfter {
-		t.Errorf("stats %+v", stats)
-	}
 }
