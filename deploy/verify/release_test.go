@@ -82,6 +82,10 @@ func TestRelease(t *testing.T) {
 			t.Parallel()
 			packageLives(t, newDpkg(t), published(t, first, names[0]), published(t, newer, names[0]))
 		})
+		t.Run("systemd", func(t *testing.T) {
+			t.Parallel()
+			systemdRuns(t, published(t, first, names[0]))
+		})
 		t.Run("rpm", func(t *testing.T) {
 			t.Parallel()
 			packageLives(t, newRpm(t), published(t, first, names[1]), published(t, newer, names[1]))
