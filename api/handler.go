@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -188,14 +187,25 @@ func wholeSeconds(d time.Duration) string {
 // writeJSON writes a whole answer. An error of writing means that the client
 // has gone, which the server notices by itself.
 func writeJSON(w http.ResponseWriter, status int, answer any) {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
+	body := &wholeBody{to: w, status: status}
+	encoder := json.NewEncoder(body)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(answer); err != nil {
 		panic(err) // a type without JSON form: a bug
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes())
+}
+
+// wholeBody is the body of an answer that an encoder writes at once, when all of
+// it is encoded: until then there may be another answer.
+type wholeBody struct {
+	to     http.ResponseWriter
+	status int
+}
+
+func (b *wholeBody) Write(body []byte) (int, error) {
+	b.to.Header().Set("Content-Type", "application/json")
+	b.to.Header().Set("Cache-Control", "no-store")
+	b.to.WriteHeader(b.status)
+	_, _ = b.to.Write(body)
+	return len(body), nil
 }

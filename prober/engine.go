@@ -171,25 +171,43 @@ func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
 	if err := e.register(ctx, traces); err != nil {
 		return nil, err
 	}
-	defer e.release(traces)
+	started, err := e.carryOut(ctx, traces)
+	return e.reap(traces, started, err)
+}
+
+// carryOut starts the traces, waits for their end, and returns when it was that
+// they started.
+func (e *Engine) carryOut(ctx context.Context, traces []*trace) (started time.Time, err error) {
 	for _, t := range traces {
 		if err := t.craft(); err != nil {
-			return nil, err
+			return started, err
 		}
 	}
-	started := e.start(traces)
+	started = e.start(traces)
 	if err := e.await(ctx, traces, started); err != nil {
-		return nil, err
+		return started, err
 	}
 	e.collectStamps()
+	return started, nil
+}
+
+// reap ends the traces, whatever their state, lets their names rest, and
+// returns what came of them, unless there is an error already.
+func (e *Engine) reap(traces []*trace, started time.Time, err error) (*Result, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	now := e.now()
 	for _, t := range traces {
-		if t.err != nil {
-			return nil, t.err
+		if err == nil {
+			err = t.err
 		}
+		e.finish(t)
+		e.identity.release(t, now.mono.add(quarantineFor(t.spec.Wait)))
 	}
-	r := newResult(traces, started, e.now().mono, e.clock.epoch)
+	if err != nil {
+		return nil, err
+	}
+	r := newResult(traces, started, now.mono, e.clock.epoch)
 	e.totals.countClocks(r)
 	return r, nil
 }
@@ -277,17 +295,6 @@ func (e *Engine) start(traces []*trace) time.Time {
 	}
 	e.rouse(now.mono)
 	return e.base.Add(time.Duration(now.mono))
-}
-
-// release ends the traces, whatever their state, and lets their names rest.
-func (e *Engine) release(traces []*trace) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.now()
-	for _, t := range traces {
-		e.finish(t)
-		e.identity.release(t, now.mono.add(quarantineFor(t.spec.Wait)))
-	}
 }
 
 // finish takes t out of the schedule and wakes its owner. The caller holds mu.

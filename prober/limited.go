@@ -29,25 +29,33 @@ func limitedTTLs(probes []Probe) []uint8 {
 }
 
 func looksLimited(at, beyond []Probe) bool {
+	lost := 0
+	for i := range at {
+		if at[i].Answer == nil {
+			lost++
+		}
+	}
+	if lost < limitedMinLost || lost == len(at) {
+		return false // as nearly every hop
+	}
 	bySending := slices.Clone(at)
 	slices.SortStableFunc(bySending, func(a, b Probe) int { return cmp.Compare(a.Sent, b.Sent) })
 	if bySending[0].Answer == nil {
 		return false
 	}
-	lost, run := 0, 0
+	dry, run := false, 0
 	for _, p := range bySending {
 		if p.Answer != nil {
-			if run++; lost > 0 && run > 1 {
+			if run++; dry && run > 1 {
 				return false // two in a row after a loss: no bucket that ran dry
 			}
 			continue
 		}
-		if run = 0; !answeredBeyond(p, beyond) {
+		if dry, run = true, 0; !answeredBeyond(p, beyond) {
 			return false
 		}
-		lost++
 	}
-	return lost >= limitedMinLost
+	return true
 }
 
 // answeredBeyond reports whether the flow of p was answered from further on.
