@@ -75,7 +75,7 @@ func floodOne(l *kernel.Lab, span time.Duration) (float64, error) {
 	if err == nil {
 		sent, took, err = pour(socket, headers, span)
 	}
-	if err = errors.Join(err, unix.Close(socket)); err != nil {
+	if err := errors.Join(err, unix.Close(socket)); err != nil {
 		return 0, err
 	}
 	return float64(sent) / took.Seconds(), nil

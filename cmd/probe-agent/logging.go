@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
+	"time"
+
+	"probe-agent/internal/backlog"
 )
 
 type logLevel string
@@ -25,16 +29,30 @@ func (v logLevel) level() slog.Level {
 // logger is the logger of the process, and the least level that it logs.
 type logger struct {
 	*slog.Logger
-	level *slog.LevelVar
+	level   *slog.LevelVar
+	waiting *backlog.Writer
 }
 
-// newLogger returns the logger of the process.
+// newLogger returns the logger of the process, which needs a close.
 func newLogger(w io.Writer, format logFormat, least logLevel) logger {
 	level := new(slog.LevelVar)
 	level.Set(least.level())
-	options := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return logger{slog.New(slog.NewJSONHandler(w, options)), level}
+	form := func(w io.Writer) *slog.Logger {
+		options := &slog.HandlerOptions{Level: level}
+		if format == "json" {
+			return slog.New(slog.NewJSONHandler(w, options))
+		}
+		return slog.New(slog.NewTextHandler(w, options))
 	}
-	return logger{slog.New(slog.NewTextHandler(w, options)), level}
+	waiting := backlog.New(w, func(lost int) []byte {
+		var notice bytes.Buffer
+		form(&notice).Error("log entries were dropped: nobody read them in time", "entries", lost)
+		return notice.Bytes()
+	})
+	return logger{form(waiting), level, waiting}
 }
+
+// lastWords is how long the process waits at its end for the reader of its log.
+const lastWords = time.Second
+
+func (l logger) close() { l.waiting.Close(lastWords) }

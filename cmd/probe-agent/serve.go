@@ -81,6 +81,7 @@ func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 		credentials: new(access.Registry),
 		proxies:     new(api.Proxies),
 	}
+	defer a.log.close()
 	commit, err := daemon.Prepare(signals.Stop(), a.settings, a.parts())
 	if err != nil {
 		return err
