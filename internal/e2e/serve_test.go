@@ -162,10 +162,15 @@ func TestClientGoesAway(t *testing.T) {
 	}
 	d.await(t, func(e entry) bool { return e["msg"] == "request" && e["status"] == 499.0 })
 
-	// Now every packet has to be one of another trace, but for one that may
-	// have been on its way to the kernel.
-	probed := tap.count(t)
-	a := d.ask(t, http.MethodPost, endpointPath, body(lab.Target.IPv4, `"max_ttl":6,"packets_per_ttl":10`))
+	d.probesForAnother(t, tap, tap.count(t))
+}
+
+// probesForAnother makes another trace, and demands that every packet counted
+// since then is one of it, but for one that may have been on its way to the
+// kernel.
+func (d *daemon) probesForAnother(t *testing.T, tap *tap, probed int) {
+	t.Helper()
+	a := d.ask(t, http.MethodPost, endpointPath, body(d.Target.IPv4, `"max_ttl":6,"packets_per_ttl":10`))
 	sent := 0
 	for _, h := range a.Result[0].Colos[0].Hops {
 		sent += h.Sent
