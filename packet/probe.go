@@ -64,11 +64,47 @@ type Mark struct {
 	Tag uint64
 }
 
-// Outgoing is one crafted IP packet on its way to the wire. The destination
-// is read from its IP header.
+// Protocol returns the number in the IP header of the type's probes, the
+// IPv4 protocol or the IPv6 next header; 0 for no such type.
+func (t Type) Protocol(ipv6 bool) uint8 {
+	switch t {
+	case ICMP:
+		if ipv6 {
+			return protocolICMPv6
+		}
+		return protocolICMP
+	case UDP:
+		return protocolUDP
+	case TCP:
+		return protocolTCP
+	case GRE, GREEcho:
+		return protocolGRE
+	}
+	return 0
+}
+
+// RouteQuery is what routing decisions look at in the packets of a flow.
+type RouteQuery struct {
+	Target                 netip.Addr
+	Protocol               uint8  // of the IP header; see Type.Protocol
+	SourcePort, TargetPort uint16 // UDP, TCP; 0 otherwise
+}
+
+// Route is where the packets of a flow leave from.
+type Route struct {
+	Source netip.Addr
+	// Interface is the index of the network interface that the packets must
+	// leave through. 0 leaves it to the routing table, which takes it from
+	// the source address and the protocol.
+	Interface int
+}
+
+// Outgoing is one crafted IP packet on its way to the wire. Source,
+// destination and protocol are read from its IP header.
 type Outgoing struct {
-	Bytes []byte // whole IP packet, IPv4 or IPv6
-	Token uint32 // handed back with the packet's transmit Stamp
+	Bytes     []byte // whole IP packet, IPv4 or IPv6
+	Token     uint32 // handed back with the packet's transmit Stamp
+	Interface int    // as in the flow's Route
 }
 
 // Stamp is the kernel's word on when an Outgoing packet left.

@@ -50,9 +50,13 @@ func NewTemplate(flow Flow) (*Template, error) {
 }
 
 // For returns the template of another flow of the same trace: one that differs
-// from t's in SourcePort, EchoID, Checksum, Key and FlowLabel only. It is the
-// same as NewTemplate's, without crafting anything, and fails likewise.
+// from t's in Source, SourcePort, EchoID, Checksum, Key and FlowLabel only. It
+// is the same as NewTemplate's, without crafting anything as long as the source
+// is the same, and fails likewise.
 func (t *Template) For(flow Flow) (*Template, error) {
+	if flow.Source != t.source() {
+		return NewTemplate(flow)
+	}
 	if err := flow.validate(); err != nil {
 		return nil, fmt.Errorf("packet: %s flow from %v to %v: %w", flow.Type, flow.Source, flow.Target, err)
 	}
@@ -61,6 +65,14 @@ func (t *Template) For(flow Flow) (*Template, error) {
 	other.name(&flow)
 	other.segmentSum = prepareSegment(other.bytes, int(other.segment), &flow)
 	return &other, nil
+}
+
+// source returns the address that the flow's packets leave from.
+func (t *Template) source() netip.Addr {
+	if t.ipv6 {
+		return netip.AddrFrom16([16]byte(t.bytes[ipv6Source : ipv6Source+16]))
+	}
+	return netip.AddrFrom4([4]byte(t.bytes[ipv4Source : ipv4Source+4]))
 }
 
 // name puts what tells the flows of a trace apart into the packet.

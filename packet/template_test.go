@@ -99,6 +99,9 @@ func TestTemplateFor(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			first, other := drawFlow(rt, flow), drawFlow(rt, flow)
 			other.TargetPort, other.TOS = first.TargetPort, first.TOS
+			if rapid.Bool().Draw(rt, "another uplink") {
+				other.Source = other.Source.Next()
+			}
 			crafted, err := NewTemplate(first)
 			if err != nil {
 				rt.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,7 @@ type Engine struct {
 	transport Transport
 	base      time.Time
 	lanes     []*lane
+	routings  routings
 
 	sent       atomic.Uint64 // probes handed to the network
 	busyTraces atomic.Int64  // traces whose latest probe found no room
@@ -150,25 +152,26 @@ func (e *Engine) SetRates(o Options) {
 // path is known and every probe on it is answered or has had its wait. When
 // ctx ends first, sending stops at once and the error wraps ctx.Err().
 //
-// Other errors: a Spec out of range; no route, or packets that the host
-// refuses to send (wrapping the system's error); ErrCapacity; ErrClosed.
+// Other errors: a Spec out of range; no route (a *RouteError), or packets that
+// the host refuses to send (wrapping the system's error); ErrCapacity;
+// ErrClosed.
 func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
 	spec, err := spec.complete()
 	if err != nil {
 		return nil, err
 	}
-	source, err := e.transport.Source(spec.Target)
-	if err != nil {
-		return nil, fmt.Errorf("prober: no way to %v: %w", spec.Target, err)
-	}
 	var traces []*trace
 	for _, typ := range spec.Method.types() {
-		traces = append(traces, newTrace(spec, typ, source, rand.Uint64()))
+		traces = append(traces, newTrace(spec, typ, netip.Addr{}, rand.Uint64()))
 	}
 	if len(traces) == 2 {
 		traces[0].twin, traces[1].twin = traces[1], traces[0]
 	}
 	if err := e.register(ctx, traces); err != nil {
+		return nil, err
+	}
+	if err := e.route(traces); err != nil {
+		e.unregister(traces)
 		return nil, err
 	}
 	started, err := e.carryOut(ctx, traces)
@@ -274,6 +277,16 @@ func (e *Engine) tryRegister(traces []*trace) error {
 		}
 	}
 	return nil
+}
+
+// unregister frees the identities of traces that have sent nothing.
+func (e *Engine) unregister(traces []*trace) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	for _, t := range traces {
+		e.identity.release(t, now.mono)
+	}
 }
 
 // start hands the traces to the sender.

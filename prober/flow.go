@@ -2,6 +2,7 @@ package prober
 
 import (
 	"fmt"
+	"net/netip"
 
 	"probe-agent/packet"
 )
@@ -11,6 +12,7 @@ import (
 type flow struct {
 	handle   handle
 	template *packet.Template
+	egress   egress
 
 	sourcePort uint16 // UDP, TCP
 	tag        uint64 // keyed; its parts below ride in fixed fields
@@ -18,6 +20,12 @@ type flow struct {
 	arrived    bool   // the target's answer did
 	heard      uint8  // highest TTL answered from on the way
 	inferred   int    // answers that named the flow, but no TTL
+}
+
+// egress is how a flow's packets leave the host.
+type egress struct {
+	source netip.Addr
+	index  int // of the interface that they must leave through; 0: the routing table decides
 }
 
 // The parts of a flow's tag that ride in fields which routers quote. None of
@@ -57,7 +65,7 @@ func (t *trace) craft() error {
 		f := &t.flows[i]
 		wanted := packet.Flow{
 			Type:       t.typ,
-			Source:     t.source,
+			Source:     f.egress.source,
 			Target:     t.target,
 			SourcePort: f.sourcePort,
 			TargetPort: t.port,

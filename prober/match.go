@@ -290,7 +290,7 @@ func (id *identity) findGRE(r *packet.Reply) (match, fate) {
 		t.counts.Forged++
 		return match{}, forged
 	}
-	if r.Kind == packet.GREAnswer && t.source == t.target {
+	if r.Kind == packet.GREAnswer && t.flows[m.flow].egress.source == t.target {
 		return match{}, foreign // our own probe, on its way through this host
 	}
 	if r.Kind == packet.Decapsulated {

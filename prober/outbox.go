@@ -62,7 +62,8 @@ func (box *outbox) move(to, i int) {
 	if to == i {
 		return
 	}
-	n := copy(box.buffers[to][:], box.packets[i].Bytes)
-	box.packets[to] = packet.Outgoing{Bytes: box.buffers[to][:n], Token: box.packets[i].Token}
+	p := box.packets[i]
+	p.Bytes = box.buffers[to][:copy(box.buffers[to][:], p.Bytes)]
+	box.packets[to] = p
 	box.probes[to] = box.probes[i]
 }

@@ -1,9 +1,6 @@
 package prober
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // pacer lets events through at a steady rate, in bursts of at most some
 // milliseconds' worth: sleeping any shorter is beyond the runtime's timers.
@@ -60,11 +57,12 @@ func (p *pacer) take(now instant) {
 const nearHops = 3
 
 // nearGate paces the probes that end at the nearest hops, by TTL and egress.
-// The source address stands for the egress: it is the route that chose both.
+// Where a flow's egress leaves the interface to the routing table, its source
+// address stands for it.
 type nearGate struct {
 	rate     float64
 	crowd    int // traces under way, of which many may wait at once
-	egresses map[netip.Addr]*[nearHops]pacer
+	egresses map[egress]*[nearHops]pacer
 	waits    uint64
 }
 
@@ -76,7 +74,7 @@ const nearBurst = 6
 const maxEgresses = 256
 
 func newNearGate(rate float64) *nearGate {
-	return &nearGate{rate: rate, egresses: make(map[netip.Addr]*[nearHops]pacer)}
+	return &nearGate{rate: rate, egresses: make(map[egress]*[nearHops]pacer)}
 }
 
 func (g *nearGate) setRate(rate float64) {
@@ -88,8 +86,8 @@ func (g *nearGate) setRate(rate float64) {
 	}
 }
 
-func (g *nearGate) at(ttl int, source netip.Addr) *pacer {
-	pacers := g.egresses[source]
+func (g *nearGate) at(ttl int, from egress) *pacer {
+	pacers := g.egresses[from]
 	if pacers == nil {
 		if len(g.egresses) >= maxEgresses {
 			clear(g.egresses)
@@ -98,29 +96,29 @@ func (g *nearGate) at(ttl int, source netip.Addr) *pacer {
 		for i := range pacers {
 			pacers[i] = newPacer(g.rate, nearBurst)
 		}
-		g.egresses[source] = pacers
+		g.egresses[from] = pacers
 	}
 	return &pacers[ttl-1]
 }
 
-func (g *nearGate) opens(ttl int, source netip.Addr) instant {
+func (g *nearGate) opens(ttl int, from egress) instant {
 	if ttl > nearHops || g.rate <= 0 {
 		return 0
 	}
-	return g.at(ttl, source).opens()
+	return g.at(ttl, from).opens()
 }
 
 // again returns when to ask again, given that the gate opens at the given time:
 // by chance within the time in which about half of the crowd is let through.
 // If all that wait woke whenever one may go, they would do little else.
-func (g *nearGate) again(ttl int, source netip.Addr, at instant, chance uint32) instant {
+func (g *nearGate) again(ttl int, from egress, at instant, chance uint32) instant {
 	g.waits++
 	places := uint64(g.crowd/2 + 1)
-	return at.add(g.at(ttl, source).interval * time.Duration(uint64(chance>>8)%places))
+	return at.add(g.at(ttl, from).interval * time.Duration(uint64(chance>>8)%places))
 }
 
-func (g *nearGate) take(ttl int, source netip.Addr, now instant) {
+func (g *nearGate) take(ttl int, from egress, now instant) {
 	if ttl <= nearHops && g.rate > 0 {
-		g.at(ttl, source).take(now)
+		g.at(ttl, from).take(now)
 	}
 }

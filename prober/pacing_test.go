@@ -68,7 +68,8 @@ func TestPacerWithoutLimit(t *testing.T) {
 
 func TestNearGateIsPerEgressAndTTL(t *testing.T) {
 	g := newNearGate(1)
-	one, other := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8::1")
+	one, other := egress{source: netip.MustParseAddr("198.51.100.1")}, egress{source: netip.MustParseAddr("2001:db8::1")}
+	pinned := egress{one.source, 2}
 	for range nearBurst {
 		if g.opens(1, one) > 0 {
 			t.Fatal("burst is not granted")
@@ -78,11 +79,11 @@ func TestNearGateIsPerEgressAndTTL(t *testing.T) {
 	if g.opens(1, one) <= 0 {
 		t.Error("no limit at TTL 1")
 	}
-	if g.opens(1, other) > 0 || g.opens(2, one) > 0 || g.opens(nearHops+1, one) > 0 {
+	if g.opens(1, other) > 0 || g.opens(1, pinned) > 0 || g.opens(2, one) > 0 || g.opens(nearHops+1, one) > 0 {
 		t.Error("TTL 1 of one egress limits others")
 	}
 	for i := range 2 * maxEgresses {
-		g.take(1, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 0)
+		g.take(1, egress{source: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, 0)
 	}
 	if len(g.egresses) > maxEgresses {
 		t.Errorf("%d egresses remembered, want at most %d", len(g.egresses), maxEgresses)
@@ -91,7 +92,7 @@ func TestNearGateIsPerEgressAndTTL(t *testing.T) {
 
 func TestNearGateWithoutLimit(t *testing.T) {
 	g := newNearGate(0)
-	source := netip.MustParseAddr("198.51.100.1")
+	source := egress{source: netip.MustParseAddr("198.51.100.1")}
 	for range 100 {
 		g.take(1, source, 0)
 	}

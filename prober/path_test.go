@@ -57,9 +57,9 @@ var sharedIdentity = sync.OnceValue(func() *identity {
 
 type openGate struct{}
 
-func (openGate) opens(int, netip.Addr) instant { return 0 }
+func (openGate) opens(int, egress) instant { return 0 }
 
-func (openGate) again(_ int, _ netip.Addr, at instant, _ uint32) instant { return at }
+func (openGate) again(_ int, _ egress, at instant, _ uint32) instant { return at }
 
 func testTrace(spec Spec, typ packet.Type) (*trace, *identity) {
 	spec.Target = netip.MustParseAddr("198.51.100.1")

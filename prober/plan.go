@@ -1,9 +1,6 @@
 package prober
 
-import (
-	"math/bits"
-	"net/netip"
-)
+import "math/bits"
 
 // step is what a trace wants next.
 type step struct {
@@ -26,10 +23,10 @@ const forever = instant(1<<63 - 1)
 // gate tells when a probe may be sent to a TTL, as far as others are
 // concerned: routers near us are asked by all traces.
 type gate interface {
-	opens(ttl int, source netip.Addr) instant
+	opens(ttl int, from egress) instant
 	// again returns when to ask again for a TTL that opens later, at the
 	// given time.
-	again(ttl int, source netip.Addr, at instant, chance uint32) instant
+	again(ttl int, from egress, at instant, chance uint32) instant
 }
 
 // next plans: which probe to send now, or how long to wait, or that all is
@@ -94,9 +91,9 @@ func (t *trace) pick(p *plan, w *window, in span, first bool, now instant, near 
 			p.pending = true
 			continue
 		}
-		at := near.opens(ttl, t.source)
+		at := near.opens(ttl, t.flows[flow].egress)
 		if at > now {
-			at = near.again(ttl, t.source, at, t.turn+uint32(ttl)*2654435761)
+			at = near.again(ttl, t.flows[flow].egress, at, t.turn+uint32(ttl)*2654435761)
 		}
 		if !first {
 			at = max(at, t.lastSent[ttl].add(t.frontier.gap(ttl, w.end != 0)))

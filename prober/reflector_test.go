@@ -35,8 +35,11 @@ func newReflector() *reflector {
 	return r
 }
 
-func (r *reflector) Source(netip.Addr) (netip.Addr, error) {
-	return netip.AddrFrom4([4]byte{198, 51, 100, 1}), nil
+func (r *reflector) Routes(_ []packet.RouteQuery, routes []packet.Route) error {
+	for i := range routes {
+		routes[i] = packet.Route{Source: netip.AddrFrom4([4]byte{198, 51, 100, 1})}
+	}
+	return nil
 }
 
 func (r *reflector) Lanes() int { return 1 }

@@ -3,7 +3,6 @@ package prober_test
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"probe-agent/internal/netsim"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/rawsock"
+	"probe-agent/packet"
 	"probe-agent/prober"
 )
 
@@ -143,11 +143,7 @@ func openOnHost(lab *kernel.Lab) (*onHost, error) {
 	return t, nil
 }
 
-// Source is that of rawsock.Transport, in the lab's host.
-func (t *onHost) Source(target netip.Addr) (source netip.Addr, err error) {
-	err = t.lab.Do(func() (err error) {
-		source, err = t.Transport.Source(target)
-		return err
-	})
-	return source, err
+// Routes is that of rawsock.Transport, in the lab's host.
+func (t *onHost) Routes(flows []packet.RouteQuery, routes []packet.Route) error {
+	return t.lab.Do(func() error { return t.Transport.Routes(flows, routes) })
 }

@@ -136,14 +136,15 @@ func (e *Engine) nextSend(l *lane, now instant) (*trace, step) {
 // no answer can be faster.
 func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
 	e.rate.take(now)
-	e.near.take(s.ttl, t.source, now)
+	f := &t.flows[s.flow]
+	e.near.take(s.ttl, f.egress, now)
 	pace := e.prefixes.take(t)
 	mark := t.reserve(s.flow, s.ttl, now, e.clock.epoch, e.identity)
-	f := &t.flows[s.flow]
 	n := f.template.Build(box.buffers[box.count][:], mark)
 	box.packets[box.count] = packet.Outgoing{
-		Bytes: box.buffers[box.count][:n],
-		Token: token(spaceOf(t.typ), f.handle, uint8(s.ttl)),
+		Bytes:     box.buffers[box.count][:n],
+		Token:     token(spaceOf(t.typ), f.handle, uint8(s.ttl)),
+		Interface: f.egress.index,
 	}
 	box.probes[box.count] = outgoing{trace: t, flow: s.flow, ttl: s.ttl, pace: pace}
 	box.count++

@@ -46,7 +46,7 @@ type trace struct {
 	spec    Spec
 	typ     packet.Type
 	target  netip.Addr
-	source  netip.Addr
+	source  netip.Addr // of the first flow
 	port    uint16
 	nonce   uint64
 	flows   []flow
@@ -99,6 +99,9 @@ func newTrace(spec Spec, typ packet.Type, source netip.Addr, nonce uint64) *trac
 		turn:    uint32(nonce),
 		done:    make(chan struct{}),
 	}
+	for i := range t.flows {
+		t.flows[i].egress.source = source
+	}
 	for ttl := range t.unsent {
 		t.unsent[ttl] = 1<<len(t.flows) - 1
 	}
@@ -142,6 +145,16 @@ func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) 
 	return m
 }
 
+// leavesFrom reports whether addr is a source address of the trace.
+func (t *trace) leavesFrom(addr netip.Addr) bool {
+	for i := range t.flows {
+		if t.flows[i].egress.source == addr {
+			return true
+		}
+	}
+	return false
+}
+
 // byOrdinal finds an echo probe by its sequence number.
 func (t *trace) byOrdinal(sequence uint16) (flow, ttl int, ok bool) {
 	n := int(sequence - t.port)
@@ -156,7 +169,7 @@ func (t *trace) byOrdinal(sequence uint16) (flow, ttl int, ok bool) {
 func (t *trace) onReply(flow, ttl int, a answer) fate {
 	s := t.slot(flow, ttl)
 	switch {
-	case s.state != sent && a.from == t.source:
+	case s.state != sent && t.leavesFrom(a.from):
 		return foreign // our own kernel's word for a probe that it refused
 	case s.state != sent:
 		t.counts.Forged++
@@ -177,7 +190,7 @@ func (t *trace) onReply(flow, ttl int, a answer) fate {
 		t.placeInferred(flow)
 	}
 	t.changed = true
-	if a.from != t.source { // or it may come of a refusal
+	if !t.leavesFrom(a.from) { // or it may come of a refusal
 		t.refusals = 0
 	}
 	return matched

@@ -1,18 +1,19 @@
 package prober
 
-import (
-	"net/netip"
-
-	"probe-agent/packet"
-)
+import "probe-agent/packet"
 
 // Transport carries crafted IP packets to the network and brings back
 // whatever arrives. internal/rawsock implements it on Linux raw sockets,
 // internal/netsim in memory.
 type Transport interface {
-	// Source returns the address that packets to target leave from. An error
-	// means that there is no route, or no socket of that family.
-	Source(target netip.Addr) (netip.Addr, error)
+	// Routes decides for each flow, in one go, which source address its packets
+	// have and which interface they leave through, and writes that to routes,
+	// which is as long as flows. Packets sent with that source and interface
+	// take the way that the decision was made for as long as the host's routes
+	// stay as they are. An error means that a flow has no route, or the host no
+	// socket of its family; it is the first flow's that has none. Safe for
+	// concurrent use. Neither slice is kept.
+	Routes(flows []packet.RouteQuery, routes []packet.Route) error
 
 	// Lanes returns how many Sends may run at one time, each on a lane of its
 	// own; at least 1, constant.

@@ -53,7 +53,7 @@ func (c *checkCommand) findings() []preflight.Finding {
 	source := preflight.KernelSource
 	if err == nil {
 		defer transport.Close()
-		source = transport.Source
+		source = preflight.ProbeSource(transport)
 		findings = append(findings, preflight.Sockets(root, transport.Status())...)
 	} else {
 		findings = append(findings, preflight.NoSockets(err))

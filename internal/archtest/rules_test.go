@@ -49,7 +49,7 @@ func places() []place {
 			own:   []string{"prober", "lookup", "quota", "internal/rawsock"},
 			tests: []string{"api"},
 		},
-		{dir: "internal/preflight", own: []string{"internal/rawsock"}},
+		{dir: "internal/preflight", own: []string{"internal/rawsock", "packet"}},
 		{dir: "internal/sandbox"},
 		{dir: "internal/backlog"},
 		{dir: "internal/text", own: []string{"lookup", "prober", "stats"}, tests: []string{"packet"}},

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -21,17 +20,16 @@ type site struct {
 	engine *prober.Engine
 }
 
-// onHost is a transport whose sockets are in a lab's host. Source opens one
+// onHost is a transport whose sockets are in a lab's host. Routes opens one
 // per call, so the call has to be made there.
 type onHost struct {
 	*rawsock.Transport
 	lab *kernel.Lab
 }
 
-// Source is that of rawsock.Transport, in the lab's host.
-func (t onHost) Source(target netip.Addr) (source netip.Addr, err error) {
-	err = t.lab.Do(func() (err error) { source, err = t.Transport.Source(target); return err })
-	return source, err
+// Routes is that of rawsock.Transport, in the lab's host.
+func (t onHost) Routes(flows []packet.RouteQuery, routes []packet.Route) error {
+	return t.lab.Do(func() error { return t.Transport.Routes(flows, routes) })
 }
 
 // newSite builds a lab and starts an engine in it. Both end with the test.

@@ -3,7 +3,6 @@ package netsim
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -82,14 +81,17 @@ func NewMemory(carrier Carrier, host Host) *Memory {
 	return m
 }
 
-// Source returns the host's address of the target's family. The error is
-// ENETUNREACH when it has none.
-func (m *Memory) Source(target netip.Addr) (netip.Addr, error) {
-	source := m.source.For(target.Unmap().Is6())
-	if !source.IsValid() {
-		return netip.Addr{}, fmt.Errorf("netsim: no route to %v: %w", target, syscall.ENETUNREACH)
+// Routes gives each flow the host's address of its family and no interface.
+// The error is ENETUNREACH when the host has no address of it.
+func (m *Memory) Routes(flows []packet.RouteQuery, routes []packet.Route) error {
+	for i := range flows {
+		source := m.source.For(flows[i].Target.Is6())
+		if !source.IsValid() {
+			return fmt.Errorf("netsim: no route to %v: %w", flows[i].Target, syscall.ENETUNREACH)
+		}
+		routes[i] = packet.Route{Source: source}
 	}
-	return source, nil
+	return nil
 }
 
 // Ports returns 64 ports.

@@ -161,10 +161,11 @@ func TestMemoryOneFamily(t *testing.T) {
 	scenario := netsim.Chain(1, 20*ms)
 	scenario.Family = netsim.IPv6
 	inMemory(t, scenario, func(t *testing.T, m *netsim.Memory) {
-		if got, err := m.Source(target.For(true)); got != source.For(true) || err != nil {
-			t.Errorf("source %v: %v", got, err)
+		var routes [1]packet.Route
+		if err := m.Routes([]packet.RouteQuery{{Target: target.For(true)}}, routes[:]); routes[0] != (packet.Route{Source: source.For(true)}) || err != nil {
+			t.Errorf("route %v: %v", routes[0], err)
 		}
-		if _, err := m.Source(target.For(false)); !errors.Is(err, syscall.ENETUNREACH) {
+		if err := m.Routes([]packet.RouteQuery{{Target: target.For(false)}}, routes[:]); !errors.Is(err, syscall.ENETUNREACH) {
 			t.Errorf("source error %v, want ENETUNREACH", err)
 		}
 		if _, err := m.Send(0, outgoing(t, false, echoProbe(1))); !errors.Is(err, syscall.ENETUNREACH) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"probe-agent/packet"
 )
 
 // Addresses that stand for the rest of the Internet when the routing table is
@@ -34,6 +36,21 @@ func route(name string, from netip.Addr, err error, none bool) Finding {
 		f.State = Missing
 	}
 	return f
+}
+
+// Router decides where packets leave from; *rawsock.Transport is one.
+type Router interface {
+	Routes(flows []packet.RouteQuery, routes []packet.Route) error
+}
+
+// ProbeSource returns a function for Routes that asks where ICMP probes leave
+// from.
+func ProbeSource(router Router) func(target netip.Addr) (netip.Addr, error) {
+	return func(target netip.Addr) (netip.Addr, error) {
+		var routes [1]packet.Route
+		err := router.Routes([]packet.RouteQuery{{Target: target, Protocol: packet.ICMP.Protocol(target.Is6())}}, routes[:])
+		return routes[0].Source, err
+	}
 }
 
 // KernelSource returns the address that packets to target leave from, as

@@ -65,15 +65,15 @@ func TestSource(t *testing.T) {
 		{"IPv4 missing", only6, l.far4, netip.Addr{}, unix.EAFNOSUPPORT},
 		{"IPv4 missing, IPv6 there", only6, l.far6, l.near6, nil},
 	} {
-		got, err := c.via.Source(c.target)
+		got, err := sourceOf(c.via, c.target)
 		if got != c.want || !errors.Is(err, c.errno) {
 			t.Errorf("%s: %v, %v, want %v, %v", c.name, got, err, c.want, c.errno)
 		}
 	}
-	if got, err := bound.Source(l.farLinkLocal); err != nil || !got.IsLinkLocalUnicast() || got.Zone() != "" {
+	if got, err := sourceOf(bound, l.farLinkLocal); err != nil || !got.IsLinkLocalUnicast() || got.Zone() != "" {
 		t.Errorf("link-local by interface: %v, %v", got, err)
 	}
-	if _, err := plain.Source(netip.Addr{}); err == nil {
+	if _, err := sourceOf(plain, netip.Addr{}); err == nil {
 		t.Error("no target: no error")
 	}
 }
@@ -83,7 +83,7 @@ func TestLinkLocal(t *testing.T) {
 	l := newLab(t)
 	near := open(t, Options{Interface: l.nearName})
 	arrivals := listen(t, near)
-	source, err := near.Source(l.farLinkLocal)
+	source, err := sourceOf(near, l.farLinkLocal)
 	check(t, err)
 	sendAll(t, near, packet.Outgoing{Bytes: trial{from: source, to: l.farLinkLocal}.icmp(t, 8, 128)})
 	if got := next(t, arrivals); got.From != l.farLinkLocal || got.To != source {
@@ -192,7 +192,7 @@ func TestOpenNetRawOnly(t *testing.T) {
 			failed <- err
 			return
 		}
-		if _, err := transport.Source(l.far4); err != nil {
+		if _, err := sourceOf(transport, l.far4); err != nil {
 			failed <- errors.Join(err, transport.Close())
 			return
 		}

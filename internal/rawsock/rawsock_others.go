@@ -4,7 +4,6 @@ package rawsock
 
 import (
 	"errors"
-	"net/netip"
 
 	"probe-agent/packet"
 )
@@ -18,8 +17,8 @@ type Transport struct{}
 // Open fails: see errors.ErrUnsupported.
 func Open(Options) (*Transport, error) { return nil, errors.Join(errPlatform, errors.ErrUnsupported) }
 
-// Source fails.
-func (*Transport) Source(netip.Addr) (netip.Addr, error) { return netip.Addr{}, errPlatform }
+// Routes fails.
+func (*Transport) Routes([]packet.RouteQuery, []packet.Route) error { return errPlatform }
 
 // Lanes returns 0.
 func (*Transport) Lanes() int { return 0 }

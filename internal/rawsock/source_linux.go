@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Source returns the address that packets to target leave from: the one in
+// source returns the address that packets to target leave from: the one in
 // Options, or what the kernel's routes say at this moment. Nothing is sent.
 // The error matches ENETUNREACH, EHOSTUNREACH or the like when there is no
 // route, EADDRNOTAVAIL when the host has no address to be answered at, or has
 // lost the one in Options, and EAFNOSUPPORT when it lacks the family. A zone of target is
 // ignored: a link-local target needs Options.Interface. Safe for concurrent
 // use.
-func (t *Transport) Source(target netip.Addr) (netip.Addr, error) {
+func (t *Transport) source(target netip.Addr) (netip.Addr, error) {
 	target = target.Unmap().WithZone("")
 	if !target.IsValid() {
 		return netip.Addr{}, errors.New("rawsock: source address: no target")

@@ -8,6 +8,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"probe-agent/packet"
 )
 
 // A configured source address that the host has lost, or does not have yet,
@@ -76,9 +78,16 @@ func TestSourceTentative(t *testing.T) {
 
 func wantSource(t *testing.T, name string, transport *Transport, target, want netip.Addr, errno error) {
 	t.Helper()
-	if got, err := transport.Source(target); got != want || !errors.Is(err, errno) {
+	if got, err := sourceOf(transport, target); got != want || !errors.Is(err, errno) {
 		t.Errorf("%s: %v, %v, want %v, %v", name, got, err, want, errno)
 	} else if err != nil {
 		t.Logf("%s: %v", name, err)
 	}
+}
+
+// sourceOf asks where ICMP probes to target leave from.
+func sourceOf(transport *Transport, target netip.Addr) (netip.Addr, error) {
+	var routes [1]packet.Route
+	err := transport.Routes([]packet.RouteQuery{{Target: target, Protocol: packet.ICMP.Protocol(target.Is6())}}, routes[:])
+	return routes[0].Source, err
 }
