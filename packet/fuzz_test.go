@@ -16,7 +16,7 @@ import (
 func seeds(t testing.TB) map[string][]byte {
 	t.Helper()
 	all := make(map[string][]byte)
-	for _, dir := range []string{"probe", "reply"} {
+	for _, dir := range []string{"probe", "reply", "extension"} {
 		entries, err := os.ReadDir(filepath.Join("testdata", dir))
 		if err != nil {
 			t.Fatal(err)

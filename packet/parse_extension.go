@@ -12,9 +12,9 @@ const (
 	extensionVersion   = 2
 	objectHeaderLen    = 4
 
-	// paddedQuote is the least quote in front of a compliant structure, and
-	// the fixed one in front of those that predate the length field (RFC 4884
-	// sections 4 and 5).
+	// paddedQuote is the minimum length of the quote in front of a compliant
+	// structure, and its fixed length in front of those of routers that do not
+	// know the length field (RFC 4884 sections 4 and 5.5).
 	paddedQuote = 128
 
 	classMPLS      = 1 // RFC 4950 section 3
@@ -36,54 +36,55 @@ const (
 	familyIPv6   = 2
 )
 
-// splitQuote parts what follows the header of an ICMP error into the quote
-// and the extension structure, nil if there is none. length is what the
-// message says of its quote, in bytes.
+// splitQuote divides what follows the header of an ICMP error into the quote
+// and the extension structure, nil if there is none. length is the length of
+// the quote in bytes that the message states, 0 for none.
 //
-//   - A length of at least 128 that fits is RFC 4884: it bounds the quote, and
-//     what follows must be a structure, which may go without a checksum.
-//   - A shorter length comes from those who set the field but do not pad; and
-//     without a length, a structure may follow 128 bytes of quote, from before
-//     there was the field. Both count only if their checksum is there and
-//     right, so that no quoted payload is taken for one.
-//   - Otherwise all is quote. A length that points past the end leaves
-//     nothing to be trusted but the quote.
+//   - A structure at the stated length is taken. If that is less than 128, the
+//     router set the field and did not pad the quote.
+//   - Otherwise a structure behind 128 bytes is taken: from routers that do not
+//     know the field (RFC 4884 section 5.5), state the length of the quote
+//     without its padding, or count bytes instead of words.
+//   - Otherwise all is quote, up to the stated length if it is valid.
+//
+// Only a structure at a valid length (at least 128, within the message) may go
+// without a checksum; anywhere else the bytes could be quoted payload.
 func splitQuote(b []byte, length int) (quote, structure []byte) {
-	if length == 0 && len(b) <= paddedQuote {
-		return b, nil
-	}
-	if length >= paddedQuote && length <= len(b) {
-		if structure = b[length:]; validStructure(structure, false) {
-			return b[:length], structure
-		}
-		return b[:length], nil
-	}
-	if length > 0 && length < len(b) && validStructure(b[length:], true) {
+	valid := length >= paddedQuote && length <= len(b)
+	if length > 0 && length < len(b) && isStructure(b[length:], !valid) {
 		return b[:length], b[length:]
 	}
-	if length == 0 && len(b) > paddedQuote && validStructure(b[paddedQuote:], true) {
+	if len(b) > paddedQuote && isStructure(b[paddedQuote:], true) {
 		return b[:paddedQuote], b[paddedQuote:]
+	}
+	if valid {
+		b = b[:length]
 	}
 	return b, nil
 }
 
-// validStructure reports whether b is an extension structure of at least one
-// object whose lengths fill it. strict asks for a checksum; without, zero
-// stands for none.
-func validStructure(b []byte, strict bool) bool {
+// isStructure reports whether b is an extension structure with at least one
+// object. strict requires a checksum. Without one (a value of zero), the
+// lengths of the objects must add up to that of b; with one, whatever follows
+// the last object of a valid length is ignored.
+func isStructure(b []byte, strict bool) bool {
 	if len(b) < extensionHeaderLen+objectHeaderLen || b[0]>>4 != extensionVersion {
 		return false
 	}
-	unsummed := b[2] == 0 && b[3] == 0
-	if unsummed && strict || !unsummed && !validChecksum(b) {
+	objects := b[extensionHeaderLen:]
+	if b[2] != 0 || b[3] != 0 {
+		_, ok := objectLength(objects)
+		return ok && validChecksum(b)
+	}
+	if strict {
 		return false
 	}
-	for b = b[extensionHeaderLen:]; len(b) > 0; {
-		length, ok := objectLength(b)
+	for len(objects) > 0 {
+		length, ok := objectLength(objects)
 		if !ok {
 			return false
 		}
-		b = b[length:]
+		objects = objects[length:]
 	}
 	return true
 }
@@ -100,35 +101,32 @@ func objectLength(b []byte) (int, bool) {
 
 func (e *Extensions) reset() { e.nMPLS, e.nInterface, e.nObject = 0, 0, 0 }
 
-// parse reads the objects of a valid structure. If one of them is malformed,
-// none is kept. Those beyond the bounds of Extensions are dropped.
+// parse reads the objects of a structure, up to the first that has no valid
+// length. A malformed object is kept as an Object, and so is one of another
+// class. Objects beyond the bounds of Extensions are dropped.
 func (e *Extensions) parse(structure []byte) {
 	if len(structure) < extensionHeaderLen {
 		return
 	}
-	for b := structure[extensionHeaderLen:]; len(b) > 0; {
-		length, ok := objectLength(b)
-		if !ok || !e.parseObject(b[2], b[3], b[objectHeaderLen:length]) {
-			e.reset()
-			return
-		}
+	b := structure[extensionHeaderLen:]
+	for length, ok := objectLength(b); ok; length, ok = objectLength(b) {
+		e.parseObject(b[2], b[3], b[objectHeaderLen:length])
 		b = b[length:]
 	}
 }
 
-func (e *Extensions) parseObject(class, cType uint8, b []byte) bool {
+func (e *Extensions) parseObject(class, cType uint8, b []byte) {
 	switch {
-	case class == classMPLS && cType == incomingStack:
-		return e.parseMPLS(b)
-	case class == classInterface:
-		return e.parseInterface(cType, b)
+	case class == classMPLS && cType == incomingStack && e.parseMPLS(b):
+	case class == classInterface && e.parseInterface(cType, b):
 	case int(e.nObject) < len(e.objects):
 		e.objects[e.nObject] = Object{Class: class, CType: cType, Data: b}
 		e.nObject++
 	}
-	return true
 }
 
+// parseMPLS reads a label stack. It reports false, and keeps nothing, if the
+// object does not consist of whole entries.
 func (e *Extensions) parseMPLS(b []byte) bool {
 	if len(b)%mplsEntryLen != 0 {
 		return false
@@ -141,6 +139,8 @@ func (e *Extensions) parseMPLS(b []byte) bool {
 	return true
 }
 
+// parseInterface reads an interface information object. It reports false, and
+// keeps nothing, if a part is missing, cut off or of an unknown form.
 func (e *Extensions) parseInterface(cType uint8, b []byte) bool {
 	i := Interface{Role: cType >> interfaceRoleShift}
 	if cType&interfaceIndex != 0 {

@@ -51,6 +51,7 @@ func TestExtensionCases(t *testing.T) {
 	unsummed := unhex(t, "2000 0000 0008 0101 05dc1101")
 	wrongSum := unhex(t, "2000 c818 0008 0101 05dc1101")
 	version1 := unhex(t, "1000 d819 0008 0101 05dc1101")
+	trailing := structure(append(unhex(t, "0008 0101 05dc1101"), 0, 0, 0, 0)...)
 	entry := []MPLS{mplsEntry}
 	tests := []struct {
 		name   string
@@ -66,12 +67,21 @@ func TestExtensionCases(t *testing.T) {
 		{"length field, version 1", 128, 128, version1, nil},
 		{"length field, nothing behind", 128, 128, nil, nil},
 		{"length field, header only", 128, 128, structure(), nil},
+		{"length field, padding behind the objects", 128, 128, trailing, entry},
+		{"length field, no checksum, padding behind the objects", 128, 128, append(bytes.Clone(unsummed), 0, 0, 0, 0), nil},
 		{"length field beyond the message", 256, 128, nil, nil},
-		{"length field beyond the message, structure at 128", 256, 128, mpls, nil},
+		{"length field beyond the message, structure at 128", 256, 128, mpls, entry},
+		{"length field beyond the message, structure at 128, no checksum", 256, 128, unsummed, nil},
+		{"length field beyond the message, structure not at 128", 256, 136, mpls, nil},
+		{"length field beyond the structure at 128", 136, 128, mpls, entry},
+		{"length field within what follows the structure at 128", 136, 128, trailing, entry},
 		{"length field without padding", 96, 96, mpls, entry},
 		{"length field without padding, no checksum", 96, 96, unsummed, nil},
+		{"length of the quote without its padding", 80, 128, mpls, entry},
+		{"length of the quote without its padding, no checksum", 80, 128, unsummed, nil},
+		{"length of the quote without its padding, wrong checksum", 80, 128, wrongSum, nil},
 		{"meaningless length field", 8, 120, nil, nil},
-		{"meaningless length field, structure at 128", 8, 128, mpls, nil},
+		{"meaningless length field, structure at 128", 8, 128, mpls, entry},
 		{"no length field", 0, 128, mpls, entry},
 		{"no length field, no checksum", 0, 128, unsummed, nil},
 		{"no length field, wrong checksum", 0, 128, wrongSum, nil},
@@ -104,6 +114,29 @@ func TestExtensionCases(t *testing.T) {
 	}
 }
 
+// TestExtensionForms reads the forms that field testing found; testdata/extension
+// describes each.
+func TestExtensionForms(t *testing.T) {
+	stack := extensionsView{MPLS: []MPLS{mplsEntry}}
+	malformed := extensionsView{MPLS: stack.MPLS, Objects: []Object{
+		{Class: 2, CType: 0x04, Data: []byte{0, 3, 0, 0, 0x49, 0, 1, 1}}, {Class: 2, CType: 0x02, Data: []byte("\x05eth0")},
+	}}
+	for name, want := range map[string]extensionsView{"length-of-quote": stack, "length-in-bytes": stack, "unknown-family": malformed} {
+		for _, family := range families {
+			got := parseOK(t, readHex(t, "extension", name+"-"+family.name+".hex"))
+			mark := goldenMark
+			mark.TTL = 1
+			if q := quoteOf(flowOf(UDP, family.source, family.target), mark, segmentLen); got.Quote != q {
+				t.Errorf("%s, %s: quote %+v, want %+v", name, family.name, got.Quote, q)
+			}
+			e := &got.Extensions
+			if diff := cmp.Diff(want, extensionsView{e.MPLS(), e.Interfaces(), e.Objects()}, replyOptions()); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", name, family.name, diff)
+			}
+		}
+	}
+}
+
 // TestLengthFieldBoundsQuote has quotes end within the segment, so that the
 // structure behind them lies where more of the segment would be.
 func TestLengthFieldBoundsQuote(t *testing.T) {
@@ -126,7 +159,7 @@ func TestLengthFieldBoundsQuote(t *testing.T) {
 }
 
 // TestExtensionObjects covers each kind of object and what may be wrong in it.
-// One malformed object discards them all.
+// A malformed object is kept as it is, and those beside it are read.
 func TestExtensionObjects(t *testing.T) {
 	mpls := object(1, 1, 0x05, 0xdc, 0x11, 0x01)
 	name := func(s string) []byte { return append([]byte{uint8(1 + len(s))}, s...) }
@@ -137,6 +170,10 @@ func TestExtensionObjects(t *testing.T) {
 	a4, a6 := netip.MustParseAddr("192.0.2.7"), families[1].router
 	one := func(i Interface) extensionsView { return extensionsView{Interfaces: []Interface{i}} }
 	stack := extensionsView{MPLS: []MPLS{mplsEntry}}
+	raw := func(objects ...Object) extensionsView { return extensionsView{Objects: objects} }
+	bad := func(cType uint8, data ...byte) extensionsView {
+		return extensionsView{MPLS: stack.MPLS, Objects: []Object{{Class: 2, CType: cType, Data: data}}}
+	}
 	tests := []struct {
 		name    string
 		objects []byte
@@ -154,22 +191,23 @@ func TestExtensionObjects(t *testing.T) {
 		{"interface MTU", object(2, 0x01, 0, 0, 5, 0xdc), one(Interface{MTU: 1500})},
 		{"reserved bits are ignored", object(2, 0x38, 0, 0, 0, 7), one(Interface{Index: 7, HasIndex: true})},
 
-		{"MPLS entry cut off", append(object(9, 9), object(1, 1, 0x05, 0xdc, 0x11)...), extensionsView{}},
-		{"index cut off", append(mpls, object(2, 0x08, 0, 0, 7)...), extensionsView{}},
-		{"address family cut off", append(mpls, object(2, 0x04, 0, 1)...), extensionsView{}},
-		{"IPv4 address cut off", append(mpls, object(2, 0x04, address4[:7]...)...), extensionsView{}},
-		{"IPv6 address cut off", append(mpls, object(2, 0x04, address6[:19]...)...), extensionsView{}},
-		{"address of unknown family", append(mpls, object(2, 0x04, 0, 3, 0, 0, 1, 2, 3, 4)...), extensionsView{}},
-		{"name missing", append(mpls, object(2, 0x02)...), extensionsView{}},
-		{"name of length 0", append(mpls, object(2, 0x02, 0, 0, 0, 0)...), extensionsView{}},
-		{"name not of whole words", append(mpls, object(2, 0x02, name("eth0")...)...), extensionsView{}},
-		{"name of 68", append(mpls, object(2, 0x02, name(strings.Repeat("n", 67))...)...), extensionsView{}},
-		{"name cut off", append(mpls, object(2, 0x02, eth0[:7]...)...), extensionsView{}},
-		{"MTU cut off", append(mpls, object(2, 0x01, 0, 5, 0xdc)...), extensionsView{}},
-		{"object length 0", append(mpls, 0, 0, 1, 1), extensionsView{}},
-		{"object length 3", append(mpls, 0, 3, 1, 1), extensionsView{}},
-		{"object beyond the structure", append(mpls, 0, 5, 9, 9), extensionsView{}},
-		{"object header cut off", append(mpls, 0, 4, 9), extensionsView{}},
+		{"MPLS entry cut off", append(object(9, 9), object(1, 1, 0x05, 0xdc, 0x11)...), raw(Object{Class: 9, CType: 9}, Object{Class: 1, CType: 1, Data: []byte{0x05, 0xdc, 0x11}})},
+		{"index cut off", append(mpls, object(2, 0x08, 0, 0, 7)...), bad(0x08, 0, 0, 7)},
+		{"address family cut off", append(mpls, object(2, 0x04, 0, 1)...), bad(0x04, 0, 1)},
+		{"IPv4 address cut off", append(mpls, object(2, 0x04, address4[:7]...)...), bad(0x04, address4[:7]...)},
+		{"IPv6 address cut off", append(mpls, object(2, 0x04, address6[:19]...)...), bad(0x04, address6[:19]...)},
+		{"address of unknown family", append(object(2, 0x04, 0, 3, 0, 0, 1, 2, 3, 4), mpls...), bad(0x04, 0, 3, 0, 0, 1, 2, 3, 4)},
+		{"name missing", append(mpls, object(2, 0x02)...), bad(0x02)},
+		{"name of length 0", append(mpls, object(2, 0x02, 0, 0, 0, 0)...), bad(0x02, 0, 0, 0, 0)},
+		{"name not of whole words", append(object(2, 0x02, name("eth0")...), mpls...), bad(0x02, name("eth0")...)},
+		{"name of 68", append(mpls, object(2, 0x02, name(strings.Repeat("n", 67))...)...), bad(0x02, name(strings.Repeat("n", 67))...)},
+		{"name cut off", append(mpls, object(2, 0x02, eth0[:7]...)...), bad(0x02, eth0[:7]...)},
+		{"MTU cut off", append(mpls, object(2, 0x01, 0, 5, 0xdc)...), bad(0x01, 0, 5, 0xdc)},
+		{"object length 0", append(mpls, 0, 0, 1, 1), stack},
+		{"object length 3", append(mpls, 0, 3, 1, 1), stack},
+		{"object beyond the structure", append(mpls, 0, 5, 9, 9), stack},
+		{"object header cut off", append(mpls, 0, 4, 9), stack},
+		{"no object of a valid length", append([]byte{0, 3, 9, 9}, mpls...), extensionsView{}},
 
 		{"more labels than are kept", object(1, 1, bytes.Repeat([]byte{0x05, 0xdc, 0x11, 0x01}, MaxMPLS+1)...), extensionsView{MPLS: slices.Repeat([]MPLS{mplsEntry}, MaxMPLS)}},
 		{"more interfaces than are kept", append(bytes.Repeat(object(2, 0), MaxInterfaces+1), mpls...), extensionsView{MPLS: stack.MPLS, Interfaces: make([]Interface, MaxInterfaces)}},

@@ -85,7 +85,7 @@ type Quote struct {
 // MaxMPLS bounds the label stack entries kept of one reply.
 const MaxMPLS = 16
 
-// MaxObjects bounds the unknown extension objects kept of one reply.
+// MaxObjects bounds the raw extension objects kept of one reply.
 const MaxObjects = 8
 
 // MaxInterfaces bounds the interface objects kept of one reply. RFC 5837
@@ -129,12 +129,17 @@ type Interface struct {
 	MTU      uint32 // 0 when not given
 }
 
-// Object is an extension object of a class that this package does not
-// interpret. Data points into the received packet.
+// Object is an extension object that was not interpreted: of another class
+// than MPLS and Interface, or malformed. Data is what follows its header, and
+// points into the received packet.
 type Object struct {
 	Class, CType uint8
 	Data         []byte
 }
+
+// IsInterface reports whether o is an interface information object (RFC 5837),
+// and so a malformed one.
+func (o *Object) IsInterface() bool { return o.Class == classInterface }
 
 // MPLS returns the label stack, top first. The slice is overwritten by the
 // next Parse into the same Reply.

@@ -15,8 +15,9 @@ import (
 // whoever answered. An address that answered there is hidden at later TTLs
 // too: a gateway that forwards nothing would show itself one hop further on.
 // Source, which is in front of the first hop, is hidden as well. Extensions of
-// later answers keep no object that names any of these, and those of the first
-// TTL after the hidden ones nothing of the interface that leads there. The address
+// later answers keep no object that names any of these and no malformed
+// interface object, and those of the first TTL after the hidden ones nothing of
+// the interface that leads there. The address
 // of the target is never hidden: whoever asked for the trace was told it. With
 // hops below 1 it returns r itself.
 func Redact(r *Result, hops int) *Result {
@@ -74,8 +75,10 @@ func discreet(e *packet.Extensions, secret []netip.Addr, border bool) *packet.Ex
 	e.Keep(func(i *packet.Interface) bool {
 		return !slices.Contains(secret, i.Address) && (!border || i.Role != packet.RoleIncoming && i.Role != packet.RoleSubIP)
 	}, func(o *packet.Object) bool {
-		// What is in it is not known; an address in it is.
-		return !slices.ContainsFunc(secret, func(a netip.Addr) bool { return bytes.Contains(o.Data, a.AsSlice()) })
+		// A malformed interface object names interfaces and addresses in
+		// places that cannot be told. Of other objects nothing is known but
+		// that they contain a secret address.
+		return !o.IsInterface() && !slices.ContainsFunc(secret, func(a netip.Addr) bool { return bytes.Contains(o.Data, a.AsSlice()) })
 	})
 	if e.Empty() {
 		return nil

@@ -35,6 +35,7 @@ func TestRedactExtensions(t *testing.T) {
 					{Class: 200, Type: 1, Data: append(netsim.Hex{1, 2, 3, 4}, gateway.AsSlice()...)},
 					{Class: 200, Type: 2, Data: append(netsim.Hex{}, host.AsSlice()...)},
 					{Class: 200, Type: 3, Data: netsim.Hex{1, 2, 3, 4}},
+					{Class: 2, Type: 4, Data: netsim.Hex{0, 3, 0, 0, 1, 2, 3, 4}}, // of an unknown address family
 				}
 			}
 			network, err := netsim.New(s)
@@ -53,7 +54,7 @@ func TestRedactExtensions(t *testing.T) {
 			all := func(hop int) []string {
 				return []string{
 					fmt.Sprint("label ", 99+hop), "role 0 " + netsim.N(50+hop).For(v6).String(), "role 1 invalid IP",
-					"role 2 " + netsim.N(60+hop).For(v6).String(), "role 3 " + gateway.String(), "type 1", "type 2", "type 3",
+					"role 2 " + netsim.N(60+hop).For(v6).String(), "role 3 " + gateway.String(), "type 1", "type 2", "type 3", "type 4",
 				}
 			}
 			without := func(hop int, left ...int) (some []string) {
@@ -67,11 +68,11 @@ func TestRedactExtensions(t *testing.T) {
 			if diff := cmp.Diff([][]string{all(1), all(2), all(3), nil}, extensionsOf(r)); diff != "" {
 				t.Fatalf("as it is (-want +got):\n%s", diff)
 			}
-			want := [][]string{nil, without(2, 1, 2, 4, 5, 6), without(3, 4, 5, 6), nil}
+			want := [][]string{nil, without(2, 1, 2, 4, 5, 6, 8), without(3, 4, 5, 6, 8), nil}
 			if diff := cmp.Diff(want, extensionsOf(prober.Redact(r, 1))); diff != "" {
 				t.Errorf("one hop hidden (-want +got):\n%s", diff)
 			}
-			want = [][]string{nil, nil, without(3, 1, 2, 4, 5, 6), nil}
+			want = [][]string{nil, nil, without(3, 1, 2, 4, 5, 6, 8), nil}
 			if diff := cmp.Diff(want, extensionsOf(prober.Redact(r, 2))); diff != "" {
 				t.Errorf("two hops hidden (-want +got):\n%s", diff)
 			}

@@ -31,7 +31,7 @@ type Interface struct {
 	MTU   *int64   `json:"mtu"`
 }
 
-// Object is an object that the agent does not interpret.
+// Object is an object of another class, or a malformed one.
 type Object struct {
 	Class int    `json:"class"`
 	CType int    `json:"c_type"`
