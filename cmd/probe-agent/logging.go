@@ -46,7 +46,7 @@ func newLogger(w io.Writer, format logFormat, least logLevel) logger {
 	}
 	waiting := backlog.New(w, func(lost int) []byte {
 		var notice bytes.Buffer
-		form(&notice).Error("log entries were dropped: nobody read them in time", "entries", lost)
+		form(&notice).Error("log entries were dropped: they could not be written in time", "entries", lost)
 		return notice.Bytes()
 	})
 	return logger{form(waiting), level, waiting}

@@ -20,6 +20,7 @@ import (
 type process struct {
 	*exec.Cmd
 	address string
+	stderr  io.Closer // the read end of its log
 	log     *bufio.Scanner
 }
 
@@ -39,7 +40,7 @@ func startAgent(t *testing.T, args ...string) *process {
 	if err := a.Start(); err != nil {
 		t.Fatal(err)
 	}
-	a.log = bufio.NewScanner(stderr)
+	a.stderr, a.log = stderr, bufio.NewScanner(stderr)
 	a.address, _ = a.awaitLog(t, "listening")["address"].(string)
 	return a
 }

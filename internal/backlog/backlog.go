@@ -22,6 +22,7 @@ type Writer struct {
 
 	mu      sync.Mutex
 	waiting []byte
+	entries int // writes in waiting
 	lost    int
 	closed  bool
 
@@ -30,8 +31,9 @@ type Writer struct {
 }
 
 // New returns a Writer to another one, which needs a Close. What tell returns
-// is written where writes were dropped, with their number. Errors of the other
-// writer are ignored: there is nobody left to tell.
+// is written where writes were dropped, with their number. Writes that the other
+// writer fails to take are dropped too; the notice follows when it takes writes
+// again, such as when a disk has space or a FIFO a reader.
 func New(to io.Writer, tell func(lost int) []byte) *Writer {
 	w := &Writer{to: to, tell: tell, news: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.pass()
@@ -46,6 +48,7 @@ func (w *Writer) Write(b []byte) (int, error) {
 		w.lost++ // also what would have room: the notice goes where the gap is
 	} else {
 		w.waiting = append(w.waiting, b...)
+		w.entries++
 	}
 	w.poke()
 	return len(b), nil
@@ -78,25 +81,35 @@ func (w *Writer) poke() {
 func (w *Writer) pass() {
 	defer close(w.done)
 	var writing []byte
+	failed := 0 // entries that could not be written since the last notice
 	for range w.news {
 		for {
 			w.mu.Lock()
 			writing, w.waiting = w.waiting, writing[:0]
-			lost, closed := w.lost, w.closed
-			w.lost = 0
+			entries, lost, closed := w.entries, w.lost, w.closed
+			w.entries, w.lost = 0, 0
 			w.mu.Unlock()
-			if len(writing) > 0 {
-				_, _ = w.to.Write(writing)
-			}
-			if lost > 0 {
-				_, _ = w.to.Write(w.tell(lost))
-			}
-			if len(writing) == 0 && lost == 0 {
+			if entries == 0 && lost == 0 {
 				if closed {
 					return
 				}
 				break
 			}
+			if failed > 0 && w.write(w.tell(failed)) {
+				failed = 0
+			}
+			if entries > 0 && !w.write(writing) {
+				failed += entries
+			}
+			if lost > 0 && !w.write(w.tell(lost)) {
+				failed += lost
+			}
 		}
 	}
+}
+
+// write reports whether the other writer has taken b.
+func (w *Writer) write(b []byte) bool {
+	_, err := w.to.Write(b)
+	return err == nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +77,38 @@ func TestCloseOfIdleWriter(t *testing.T) {
 		backlog.New(new(bytes.Buffer), notice).Close(time.Hour)
 		if took := time.Since(began); took != 0 {
 			t.Errorf("closing took %v", took)
+		}
+	})
+}
+
+// broken is a writer that fails until it is mended.
+type broken struct {
+	bytes.Buffer
+	err error
+}
+
+func (b *broken) Write(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	return b.Buffer.Write(p)
+}
+
+// TestFailedWrites: what cannot be written is counted, and the notice comes
+// before the first entry that is written again.
+func TestFailedWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &broken{err: syscall.EPIPE}
+		w := backlog.New(b, notice)
+		for range 3 {
+			fmt.Fprintln(w, "gone")
+			synctest.Wait()
+		}
+		b.err = nil
+		fmt.Fprintln(w, "back")
+		w.Close(time.Hour)
+		if want := "lost 3\nback\n"; b.String() != want {
+			t.Errorf("got %q, want %q", b.String(), want)
 		}
 	})
 }

@@ -16,7 +16,13 @@ type Signals struct {
 
 // CatchSignals catches SIGTERM, SIGINT and SIGHUP from now on. It comes first
 // in a program: until then a SIGHUP ends it. The caller must Close it.
+//
+// SIGPIPE is ignored from now on, after Close too: when the reader of standard
+// error or standard output goes away, writes fail with EPIPE and the process
+// goes on. By default Go ends a process that writes to a broken pipe there,
+// which systemd counts as a clean exit and does not restart.
 func CatchSignals() *Signals {
+	signal.Ignore(syscall.SIGPIPE)
 	s := &Signals{
 		// Of several requests to reload that come during a reload one is kept:
 		// it reads what all of them are about.
