@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"probe-agent/access"
+	"probe-agent/internal/daemon"
 )
 
 // Exit codes, the same for every subcommand.
@@ -32,8 +33,10 @@ type commandLine struct {
 // terminal is where a subcommand prints, results to out, the rest to err, and
 // the arguments that the program was given.
 type terminal struct {
-	out, err io.Writer
-	args     []string
+	out     *outputWriter
+	err     io.Writer
+	args    []string
+	signals *daemon.Signals // of serve
 }
 
 // exitStatus is the error of a subcommand that has said all there is to say
@@ -45,24 +48,41 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // run is the program but for the process: it parses the arguments, runs one
 // subcommand and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	parser, _, err := newParser(kong.Writers(stdout, stderr))
+	t := terminal{out: &outputWriter{w: stdout}, err: stderr, args: args}
+	// Before anything else: until then a SIGHUP ends the process.
+	if len(args) > 0 && args[0] == "serve" {
+		t.signals = daemon.CatchSignals()
+		defer t.signals.Close()
+	}
+	parser, _, err := newParser(kong.Writers(t.out, stderr))
 	if err != nil {
 		return fail(stderr, err)
 	}
 	context, err := parser.Parse(args)
+	if t.out.Err() != nil { // of --help
+		return t.exitCode(exitError)
+	}
 	if err != nil {
 		code := fail(stderr, err)
 		fmt.Fprintln(stderr, `Run "probe-agent --help" for usage.`)
 		return code
 	}
-	err = context.Run(terminal{out: stdout, err: stderr, args: args})
+	err = context.Run(t)
 	if status, ok := errors.AsType[exitStatus](err); ok {
-		return int(status)
+		return t.exitCode(int(status))
 	}
-	if err != nil {
+	if err != nil && t.out.Err() == nil {
 		return fail(stderr, err)
 	}
-	return exitOK
+	return t.exitCode(exitOK)
+}
+
+// exitCode returns code, or exitError if not all of the output could be written.
+func (t *terminal) exitCode(code int) int {
+	if err := t.out.Err(); err != nil {
+		return fail(t.err, fmt.Errorf("writing the output: %w", err))
+	}
+	return code
 }
 
 // newParser returns a parser of the command line, and what it parses into.

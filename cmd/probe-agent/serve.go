@@ -66,8 +66,7 @@ func (v *graceTime) UnmarshalText(text []byte) error {
 
 // Run serves until a signal comes.
 func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
-	signals := daemon.CatchSignals()
-	defer signals.Close()
+	signals := t.signals
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -90,7 +90,7 @@ func (t *tracing) printTables(ctx context.Context, to terminal) (code int, err e
 		running.Go(func() { codes[i] = t.showTable(ctx, view, i, target) })
 	}
 	running.Wait()
-	return slices.Max(codes), nil
+	return slices.Max(codes), view.Err()
 }
 
 // showTable traces a target, round after round, and returns the exit code that
@@ -112,7 +112,7 @@ func (t *tracing) showTable(ctx context.Context, view *text.View, i int, target 
 		code = o.code()
 		if o.err != nil {
 			failure = reason(ctx, o.err)
-			return nil //nolint:nilerr // shown; the next round may go better
+			return view.Err() // the failure is shown; the next round may go better
 		}
 		followed.Add(o.result)
 		notes := t.notes(ctx, o.result)
@@ -121,7 +121,7 @@ func (t *tracing) showTable(ctx context.Context, view *text.View, i int, target 
 			table = followed.Table(notes)
 		}
 		view.Update(i, table)
-		return nil
+		return view.Err()
 	})
 	if failure != "" {
 		view.Abandon(i, target, failure)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +24,7 @@ type View struct {
 	final   []bool
 	printed int // tables that have been printed for good
 	drawn   int // lines on the screen below those
+	err     error
 }
 
 // NewView returns a view of so many traces on w. A terminal gets colours,
@@ -35,13 +35,21 @@ func NewView(w io.Writer, traces int) *View {
 	return v
 }
 
+// Err returns the first error of writing to the terminal or file, nil if there
+// was none. Nothing is written after it.
+func (v *View) Err() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.err
+}
+
 // Live tells whether the view is redrawn while traces run.
 func (v *View) Live() bool { return v.size != nil }
 
 // terminalSize returns how to ask for the size of the terminal that w is, nil
 // when it is none.
 func terminalSize(w io.Writer) func() (columns, rows int) {
-	file, ok := w.(*os.File)
+	file, ok := w.(interface{ Fd() uintptr })
 	if !ok {
 		return nil
 	}
@@ -81,7 +89,7 @@ func (v *View) show(i int, lines []Line, final bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.tables[i], v.final[i] = lines, final
-	if v.size == nil && !final {
+	if v.err != nil || v.size == nil && !final {
 		return
 	}
 	var out strings.Builder
@@ -101,8 +109,7 @@ func (v *View) show(i int, lines []Line, final bool) {
 	if v.size != nil {
 		v.draw(&out)
 	}
-	// A terminal or pipe that is gone ends the process by SIGPIPE.
-	_, _ = io.WriteString(v.w, out.String())
+	_, v.err = io.WriteString(v.w, out.String())
 }
 
 // draw writes the tables that are not printed yet, cut to what the screen has

@@ -1,7 +1,9 @@
 package text
 
 import (
+	"errors"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +37,32 @@ func TestViewOnPipe(t *testing.T) {
 		if diff := cmp.Diff(step.want, out.String()); diff != "" {
 			t.Fatalf("step %d (-want +got):\n%s", i, diff)
 		}
+	}
+}
+
+// brokenPipe takes one write and refuses the rest.
+type brokenPipe struct{ writes int }
+
+func (w *brokenPipe) Write(p []byte) (int, error) {
+	if w.writes++; w.writes > 1 {
+		return 0, syscall.EPIPE
+	}
+	return len(p), nil
+}
+
+// The first error is kept, and nothing is written after it.
+func TestViewWriteError(t *testing.T) {
+	w := new(brokenPipe)
+	v := NewView(w, 1)
+	v.size = func() (columns, rows int) { return 80, 24 }
+	for i, want := range []error{nil, syscall.EPIPE, syscall.EPIPE} {
+		v.Update(0, lines("a"))
+		if err := v.Err(); !errors.Is(err, want) {
+			t.Errorf("update %d: error %v, want %v", i+1, err, want)
+		}
+	}
+	if w.writes != 2 {
+		t.Errorf("%d writes, want 2", w.writes)
 	}
 }
 
