@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // hangUp writes the configuration anew and makes the agent read it.
@@ -113,6 +115,32 @@ func TestReload(t *testing.T) {
 	if status := a.exitOf(t); status.ExitStatus() != exitOK {
 		t.Errorf("exit status %d", status.ExitStatus())
 	}
+}
+
+// A SIGHUP that comes while the agent reads its configuration for the first
+// time is a reload after the start.
+func TestHangUpWhileStarting(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "agent.yaml")
+	if err := os.WriteFile(config, []byte(strings.Repeat("# a comment\n", 50_000)+"names: off\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	notices, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(notices)
+	if _, err := unix.InotifyAddWatch(notices, config, unix.IN_OPEN); err != nil {
+		t.Fatal(err)
+	}
+	a := launchAgent(t, "--config", config)
+	if _, err := unix.Read(notices, make([]byte, unix.SizeofInotifyEvent)); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	a.awaitLog(t, "configuration reloaded")
+	a.terminate(t)
 }
 
 // SIGHUP is not what ends the agent while it waits for its last requests.

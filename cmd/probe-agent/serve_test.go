@@ -28,6 +28,14 @@ type process struct {
 // waits until it listens.
 func startAgent(t *testing.T, args ...string) *process {
 	t.Helper()
+	a := launchAgent(t, args...)
+	a.address, _ = a.awaitLog(t, "listening")["address"].(string)
+	return a
+}
+
+// launchAgent is startAgent without waiting.
+func launchAgent(t *testing.T, args ...string) *process {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("raw sockets need root")
 	}
@@ -41,7 +49,6 @@ func startAgent(t *testing.T, args ...string) *process {
 		t.Fatal(err)
 	}
 	a.stderr, a.log = stderr, bufio.NewScanner(stderr)
-	a.address, _ = a.awaitLog(t, "listening")["address"].(string)
 	return a
 }
 
