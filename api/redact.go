@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/netip"
-	"sync"
 
 	"probe-agent/prober"
 )
@@ -25,17 +24,11 @@ func discreet(spec prober.Spec, hops int) prober.Spec {
 		spec.Progress = func(r *prober.Result) { progress(prober.Redact(r, hops)) }
 	}
 	if heard := spec.Heard; heard != nil {
-		var (
-			mu     sync.Mutex
-			within = make(map[netip.Addr]bool)
-		)
+		within := make(map[netip.Addr]bool)
 		target := spec.Target
 		spec.Heard = func(from netip.Addr, ttl uint8) {
-			mu.Lock()
 			within[from] = within[from] || int(ttl) <= hops
-			hidden := within[from] && from != target
-			mu.Unlock()
-			if !hidden {
+			if !within[from] || from == target {
 				heard(from, ttl)
 			}
 		}

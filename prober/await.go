@@ -9,7 +9,8 @@ import (
 // progressEvery is the least time between two calls of Spec.Progress.
 const progressEvery = 50 * time.Millisecond
 
-// await returns when all traces have finished, or ctx ends.
+// await returns when all traces have finished, or ctx ends. It makes the calls
+// of Spec.Progress and Spec.Heard.
 func (e *Engine) await(ctx context.Context, traces []*trace, started time.Time) error {
 	var tick <-chan time.Time
 	if traces[0].spec.Progress != nil {
@@ -17,20 +18,24 @@ func (e *Engine) await(ctx context.Context, traces []*trace, started time.Time) 
 		defer ticker.Stop()
 		tick = ticker.C
 	}
+	first := traces[0]
 	for _, t := range traces {
 		for open := true; open; {
 			select {
 			case <-t.done:
 				open = false
+			case <-first.responders.pending():
+				e.deliver(first)
 			case <-tick:
 				if r := e.snapshot(traces, started); r != nil {
-					traces[0].spec.Progress(r)
+					first.spec.Progress(r)
 				}
 			case <-ctx.Done():
 				return fmt.Errorf("prober: trace of %v cut short: %w", t.target, ctx.Err())
 			}
 		}
 	}
+	e.deliver(first)
 	return nil
 }
 

@@ -150,7 +150,8 @@ func (e *Engine) SetRates(o Options) {
 
 // Trace runs one traceroute and returns what it learned. It ends when the
 // path is known and every probe on it is answered or has had its wait. When
-// ctx ends first, sending stops at once and the error wraps ctx.Err().
+// ctx ends first, sending stops at once and the error wraps ctx.Err(). A panic
+// of a callback of the Spec comes out of Trace, and ends the trace.
 //
 // Other errors: a Spec out of range; no route (a *RouteError), or packets that
 // the host refuses to send (wrapping the system's error); ErrCapacity;
@@ -161,8 +162,11 @@ func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
 		return nil, err
 	}
 	var traces []*trace
+	heard := newResponders(&spec)
 	for _, typ := range spec.Method.types() {
-		traces = append(traces, newTrace(spec, typ, netip.Addr{}, rand.Uint64()))
+		t := newTrace(spec, typ, netip.Addr{}, rand.Uint64())
+		t.responders = heard
+		traces = append(traces, t)
 	}
 	if len(traces) == 2 {
 		traces[0].twin, traces[1].twin = traces[1], traces[0]
@@ -170,8 +174,8 @@ func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
 	if err := e.register(ctx, traces); err != nil {
 		return nil, err
 	}
+	defer e.release(traces) // deferred: a callback of the Spec may panic
 	if err := e.route(traces); err != nil {
-		e.unregister(traces)
 		return nil, err
 	}
 	started, err := e.carryOut(ctx, traces)
@@ -194,8 +198,8 @@ func (e *Engine) carryOut(ctx context.Context, traces []*trace) (started time.Ti
 	return started, nil
 }
 
-// reap ends the traces, whatever their state, lets their names rest, and
-// returns what came of them, unless there is an error already.
+// reap ends the traces, whatever their state, and returns what came of them,
+// unless there is an error already.
 func (e *Engine) reap(traces []*trace, started time.Time, err error) (*Result, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -205,7 +209,6 @@ func (e *Engine) reap(traces []*trace, started time.Time, err error) (*Result, e
 			err = t.err
 		}
 		e.finish(t)
-		e.identity.release(t, now.mono.add(quarantineFor(t.spec.Wait)))
 	}
 	if err != nil {
 		return nil, err
@@ -213,6 +216,22 @@ func (e *Engine) reap(traces []*trace, started time.Time, err error) (*Result, e
 	r := newResult(traces, started, now.mono, e.clock.epoch)
 	e.totals.countClocks(r)
 	return r, nil
+}
+
+// release ends the traces if they have not ended yet, and puts the identifiers
+// of their flows into quarantine, unless nothing was sent with them.
+func (e *Engine) release(traces []*trace) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	for _, t := range traces {
+		e.finish(t)
+		until := now.mono
+		if t.sentTop > 0 {
+			until = until.add(quarantineFor(t.spec.Wait))
+		}
+		e.identity.release(t, until)
+	}
 }
 
 // types returns the kinds of probe that the method sends, one trace each.
@@ -277,16 +296,6 @@ func (e *Engine) tryRegister(traces []*trace) error {
 		}
 	}
 	return nil
-}
-
-// unregister frees the identities of traces that have sent nothing.
-func (e *Engine) unregister(traces []*trace) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.now()
-	for _, t := range traces {
-		e.identity.release(t, now.mono)
-	}
 }
 
 // start hands the traces to the sender.

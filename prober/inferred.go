@@ -16,8 +16,8 @@ func (t *trace) onUnplaced(flow int, a answer) fate {
 		t.counts.Duplicates++
 		return duplicate
 	}
-	if f.inferred == 0 && t.spec.Heard != nil {
-		t.spec.Heard(a.from, 0)
+	if f.inferred == 0 {
+		t.responders.add(a.from, 0)
 	}
 	a.inferred, a.flow = true, uint8(flow)
 	t.answers = append(t.answers, a)

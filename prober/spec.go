@@ -76,11 +76,10 @@ type Spec struct {
 	// the result so far, whenever something changed, at most every 50 ms. It
 	// must not keep the Result.
 	Progress func(*Result)
-	// Heard, when set, is called with the address of each answer at a TTL
-	// that no earlier answer at that TTL came from, as soon as it comes: names
-	// can be looked up while the trace runs. The TTL is 0 when it is still to
-	// be inferred, as for UDP answers. The engine waits for it: it must return
-	// at once and call nothing of the engine.
+	// Heard, when set, is called from the goroutine that called Trace with the
+	// address of each answer at a TTL that no earlier answer at that TTL came
+	// from, soon after it arrived: names can be looked up while the trace runs.
+	// The TTL is 0 when it is still to be inferred, as for UDP answers.
 	Heard func(from netip.Addr, ttl uint8)
 }
 

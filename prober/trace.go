@@ -69,6 +69,8 @@ type trace struct {
 	twin     *trace  // the other half of a GREICMP trace
 	pace     *prefixPace
 
+	responders *responders // nil without Spec.Heard
+
 	// The engine's bookkeeping.
 	done     chan struct{}
 	lane     int // that all its probes take, so that they leave in order
@@ -205,7 +207,7 @@ func (t *trace) waited(s *slot, r receipt) time.Duration {
 
 // tell passes an address on to Spec.Heard, unless the TTL has shown it before.
 func (t *trace) tell(ttl int, from netip.Addr) {
-	if t.spec.Heard == nil {
+	if t.responders == nil {
 		return
 	}
 	for flow := range t.flows {
@@ -213,7 +215,7 @@ func (t *trace) tell(ttl int, from netip.Addr) {
 			return
 		}
 	}
-	t.spec.Heard(from, uint8(ttl))
+	t.responders.add(from, uint8(ttl))
 }
 
 // settle draws the conclusions for the flow and the frontier.
