@@ -25,14 +25,14 @@ func (c *client) nameOf(ctx context.Context, addr netip.Addr) answer[string] {
 	return foundAnswer(name, r.ttl)
 }
 
-// chooseName returns the first of the valid names in the order of the
-// alphabet, so that the name of an address that has several stays the same
-// while name servers rotate them.
+// chooseName returns the alphabetically first of names that are host names, so
+// that the name of an address that has several stays the same while name
+// servers rotate them.
 func chooseName(names []string) (string, bool) {
 	var chosen string
 	for _, name := range names {
 		name = strings.TrimSuffix(name, ".")
-		if validName(name) && (chosen == "" || name < chosen) {
+		if IsHostname(name) && (chosen == "" || name < chosen) {
 			chosen = name
 		}
 	}

@@ -128,6 +128,15 @@ func TestNameOverLoopback(t *testing.T) {
 		{name: "line break", reply: once(ptr(60, "a\nb.example.")), stats: refused},
 		{name: "markup", reply: once(ptr(60, "<script>.example.")), stats: refused},
 		{name: "not ASCII", reply: once(ptr(60, "münchen.example.")), stats: refused},
+		{name: "an address", reply: once(ptr(60, "8.8.8.8.", "127.1.", "0x7f000001.")), stats: refused},
+		{name: "no host name", reply: once(ptr(60, "-x.example.", "x-.example.")), stats: refused},
+		{name: "an address, by an alias", stats: refused, reply: once(func(m *dnsmessage.Message) {
+			m.Answers = []dnsmessage.Resource{
+				resource("7.2.0.192.in-addr.arpa.", dnsmessage.TypeCNAME, 60, &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName("x.")}),
+				resource("x.", dnsmessage.TypePTR, 60, &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName("8.8.8.8.")}),
+			}
+		})},
+		{name: "one of them an address", reply: once(ptr(60, "1.1.1.1.", "right.example.")), want: "right.example", stats: found},
 		{name: "root", reply: once(ptr(60, ".")), stats: refused},
 		{name: "dot in a label", stats: refused, reply: func(_ string, q dnsmessage.Message) [][]byte {
 			b := respond(q, ptr(60, "aXb.example."))

@@ -27,6 +27,7 @@ func TestSystemNames(t *testing.T) {
 		{"without dot", []string{"localhost"}, nil, answer[string]{"localhost", found, SystemTTL}},
 		{"some malformed", []string{"right.example."}, &net.DNSError{Err: "malformed"}, answer[string]{"right.example", found, SystemTTL}},
 		{"hostile", []string{"a b"}, nil, answer[string]{"", refused, SystemTTL}},
+		{"an address", []string{"8.8.8.8", "-x.example."}, nil, answer[string]{"", refused, SystemTTL}},
 		{"nothing", nil, nil, answer[string]{"", absent, SystemTTL}},
 		{"not found", nil, missing, answer[string]{"", absent, SystemTTL}},
 		{"timeout", nil, &net.DNSError{Err: "i/o timeout", IsTimeout: true}, answer[string]{"", silent, FailureTTL}},
