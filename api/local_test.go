@@ -38,11 +38,12 @@ func echoSpec(_ context.Context, spec prober.Spec) (*prober.Result, error) {
 
 func TestLocalResolves(t *testing.T) {
 	zone := map[string][]netip.Addr{
-		"both.example":     {netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
-		"mapped.example":   {netip.MustParseAddr("::ffff:192.0.2.1")},
-		"v6.example":       {netip.MustParseAddr("2001:db8::6")},
-		"any.example":      {netip.MustParseAddr("0.0.0.0")},
-		"multicast.exampl": {netip.MustParseAddr("224.0.0.1")},
+		"both.example":          {netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
+		"mapped.example":        {netip.MustParseAddr("::ffff:192.0.2.1")},
+		"xn--bcher-kva.example": {netip.MustParseAddr("192.0.2.9")},
+		"v6.example":            {netip.MustParseAddr("2001:db8::6")},
+		"any.example":           {netip.MustParseAddr("0.0.0.0")},
+		"multicast.exampl":      {netip.MustParseAddr("224.0.0.1")},
 	}
 	networks := [...]string{AnyFamily: "ip", IPv4Only: "ip4", IPv6Only: "ip6"}
 	tests := []struct {
@@ -60,6 +61,7 @@ func TestLocalResolves(t *testing.T) {
 		{"fe80::1%eth0", AnyFamily, "the target must be an address without a zone (%…)", Unresolved},
 		{"both.example", AnyFamily, "2001:db8::1", 0},
 		{"both.example", IPv4Only, "192.0.2.1", 0},
+		{"bücher.example", AnyFamily, "192.0.2.9", 0},
 		{"both.example", IPv6Only, "2001:db8::1", 0},
 		{"mapped.example", AnyFamily, "192.0.2.1", 0},
 		{"mapped.example", IPv6Only, "no such host with an IPv6 address", Unresolved},

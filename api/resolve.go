@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"probe-agent/lookup"
 )
 
 // resolveTimeout bounds the resolving of a target's name. A resolver with
@@ -31,14 +33,18 @@ func (l *Local) resolve(ctx context.Context, target string, family Family) ([]ne
 		}
 		return nil, &Failure{Code: Unresolved, Reason: "not " + inWords(family)}
 	}
+	name, err := lookup.ASCIIName(target)
+	if err != nil {
+		return nil, &Failure{Code: Unresolved, Reason: "the target is " + err.Error()}
+	}
 	resolver := l.Resolver
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
-	lookup, cancel := context.WithTimeout(ctx, resolveTimeout)
+	limited, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	network := [...]string{AnyFamily: "ip", IPv4Only: "ip4", IPv6Only: "ip6"}[family]
-	addrs, err := resolver.LookupNetIP(lookup, network, target)
+	addrs, err := resolver.LookupNetIP(limited, network, name)
 	if err != nil {
 		return nil, lookupFailure(ctx, err)
 	}

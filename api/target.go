@@ -4,22 +4,22 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+
+	"probe-agent/lookup"
 )
 
-// Bounds of a host name in its written form, without a trailing dot (RFC 1035
-// section 2.3.4: 255 octets on the wire).
-const (
-	maxHostname = 253
-	maxLabel    = 63
-)
+// maxHostname bounds the characters of a host name without a trailing dot (RFC
+// 1035 section 2.3.4: 255 octets on the wire).
+const maxHostname = 253
 
 // CheckTarget returns nil when target can be asked for: an IPv4 or IPv6
 // address, or a host name by RFC 1123 section 2.1. Underscores are allowed,
 // since many hosts in DNS have them, and so is a trailing dot. A name whose
 // last label is a number is refused: it would be read as an address by some
-// resolvers and as a name by others. Internationalised names must be in their
-// xn-- form (RFC 5891). The error completes a sentence that starts with the
-// name of the field; it never quotes the target, which may be long and hostile.
+// resolvers and as a name by others. Internationalised names may be written in
+// either form (RFC 5891); see lookup.ASCIIName. The error completes a sentence
+// that starts with the name of the field; it never quotes the target, which may
+// be long and hostile.
 func CheckTarget(target string) error {
 	if target == "" {
 		return errors.New("must not be empty")
@@ -33,21 +33,20 @@ func CheckTarget(target string) error {
 	if err := notBare(target); err != nil {
 		return err
 	}
-	name := strings.TrimSuffix(target, ".")
-	if len(name) > maxHostname {
+	ascii, err := lookup.ASCIIName(target)
+	if err != nil {
+		return errors.New("must be a host name or an address; this is no valid internationalised name (RFC 5891)")
+	}
+	name := strings.TrimSuffix(ascii, ".")
+	switch {
+	case lookup.IsHostname(name):
+		return nil
+	case len(name) > maxHostname:
 		return errors.New("must be a host name of at most 253 characters or an address")
-	}
-	last := ""
-	for label := range strings.SplitSeq(name, ".") {
-		if !isLabel(label) {
-			return errors.New("must be a host name (labels of 1 to 63 letters, digits, - and _, not starting or ending with -) or an address")
-		}
-		last = label
-	}
-	if isNumber(last) {
+	case lookup.EndsInNumber(name) && lookup.IsHostname(name+"z"): // else there is more wrong with it
 		return errors.New("must be a host name or an address; a name cannot end in a number")
 	}
-	return nil
+	return errors.New("must be a host name (labels of 1 to 63 letters, digits, - and _, not starting or ending with -) or an address")
 }
 
 // notBare tells what is too much around a name or address.
@@ -66,30 +65,7 @@ func notBare(target string) error {
 	case strings.Contains(target, ":"):
 		return errors.New("is not a valid IPv6 address")
 	}
-	for _, r := range target {
-		if r >= 0x80 {
-			return errors.New("must be ASCII; write an internationalised name in its xn-- form")
-		}
-	}
 	return nil
-}
-
-func isLabel(label string) bool {
-	if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' {
-		return false
-	}
-	return !strings.ContainsFunc(label, func(r rune) bool {
-		return !isAlphanumeric(r) && r != '-' && r != '_'
-	})
-}
-
-// isNumber reports whether inet_aton would take the label for a number.
-func isNumber(label string) bool {
-	digits := "0123456789"
-	if strings.HasPrefix(label, "0x") || strings.HasPrefix(label, "0X") {
-		label, digits = label[2:], "0123456789abcdefABCDEF"
-	}
-	return strings.Trim(label, digits) == ""
 }
 
 func isAlphanumeric(r rune) bool {

@@ -11,7 +11,7 @@ func TestCheckTarget(t *testing.T) {
 	for _, good := range []string{
 		"192.0.2.1", "2001:db8::1", "::1", "::ffff:192.0.2.1", "::", "example.com", "example.com.", "EXAMPLE.com",
 		"localhost", "a", "1.a", "3com.com", "_dmarc.example.com", "a_b.example", "xn--bcher-kva.example", label + ".com", long, long + ".",
-		"0xyz", "1e100.net.", "a.b0x1",
+		"0xyz", "1e100.net.", "a.b0x1", "bücher.example", "Bücher.example.", "例え.テスト", "bücher。example", strings.Repeat("ü", 55) + ".example",
 	} {
 		if err := CheckTarget(good); err != nil {
 			t.Errorf("%q: %v", good, err)
@@ -33,7 +33,16 @@ func TestCheckTarget(t *testing.T) {
 		"fe80::1%":               "zone",
 		"2001:db8::1::2":         "IPv6",
 		"1:2:3:4:5:6:7:8:9":      "IPv6",
-		"bücher.example":         "xn--",
+		"bücher.example:80":      "port",
+		"１９２.０.２.１":              "number",
+		"bü cher.example":        "labels",
+		"bü/cher.example":        "path",
+		"-ü.example":             "internationalised",
+		"ü\u202e.example":        "internationalised",
+		"\xff.example":           "internationalised",
+		strings.Repeat("ü", 70):  "labels",
+		strings.Repeat("ü.", 99): "253",
+		strings.Repeat("ü", 1e6): "internationalised",
 		"example.com\x00":        "labels",
 		"example.com\n":          "labels",
 		"exa mple.com":           "labels",
