@@ -57,7 +57,7 @@ func BenchmarkLoadASN(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(loaded.prefixes.Size()), "prefixes")
+	b.ReportMetric(float64(loaded.size()), "prefixes")
 	b.ReportMetric(float64(heap()-before)/(1<<20), "MiB")
 	if loaded.lookup(netip.MustParseAddr("1.0.0.0")) == 0 { // also keeps it alive
 		b.Error("nothing loaded")

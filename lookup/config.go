@@ -71,7 +71,8 @@ type Config struct {
 
 	// Tables are files of address ranges and their AS numbers: MaxMind DB with
 	// autonomous_system_number (GeoLite2-ASN), IPtoASN TSV, or ip-location-db
-	// CSV, each plain or gzipped, told apart by content. Where they overlap
+	// CSV, with addresses as text or as integers, each plain or gzipped, told
+	// apart by content. Plain text has to end in a newline. Where they overlap
 	// the narrower prefix counts; of equal ones that of the later file.
 	Tables []string
 	// OriginZones, when set, are asked by DNS for the origin of public

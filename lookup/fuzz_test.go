@@ -52,7 +52,7 @@ func FuzzResponse(f *testing.F) {
 			if !r.truncated && !r.empty() && r.ttl < 0 {
 				t.Errorf("an answer to be kept for %v", r.ttl)
 			}
-			if name, ok := chooseName(r.names); ok && (!validName(name) || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' })) {
+			if name, ok := chooseName(r.names); ok && (!IsHostname(name) || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' })) {
 				t.Errorf("name %q", name)
 			}
 			chooseOrigin(router, r.texts)
@@ -72,23 +72,28 @@ func FuzzTable(f *testing.F) {
 	}
 	f.Add([]byte("::1,ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe,1\n0.0.0.1,255.255.255.254,2\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		loaded := table{limit: maxPrefixes}
-		unpacked, err := unpacked(bytes.NewReader(content))
+		loaded := fileTable{limit: maxPrefixes}
+		all := table{files: []*fileTable{&loaded}}
+		unpacked, zipped, err := unpacked(bytes.NewReader(content))
 		if err != nil {
 			return
 		}
-		if err := loaded.addContent(t.Context(), "FILE", &bounded{unpacked, 1 << 20}); err != nil {
+		if err := loaded.read(t.Context(), "FILE", &bounded{unpacked, 1 << 20}, zipped); err != nil {
 			if !strings.HasPrefix(err.Error(), "FILE:") {
 				t.Errorf("error %q", err)
 			}
 			return
 		}
 		for prefix, asn := range loaded.prefixes.All() {
-			if asn == 0 || prefix != prefix.Masked() {
+			numbered := asn != 0
+			for _, around := range loaded.prefixes.Supernets(prefix) {
+				numbered = numbered || around != 0
+			}
+			if prefix != prefix.Masked() || !numbered {
 				t.Errorf("%v is AS%d", prefix, asn)
 			}
 		}
-		loaded.lookup(netip.IPv6LinkLocalAllNodes())
+		all.lookup(netip.IPv6LinkLocalAllNodes())
 	})
 }
 
@@ -98,23 +103,27 @@ func FuzzRange(f *testing.F) {
 	f.Add([]byte("1.0.0.0\t1.0.0.255\t13335\tUS\tCLOUDFLARENET"))
 	f.Add([]byte(`2001:db8::,2001:db8:0:ffff:ffff:ffff:ffff:ffff,4200000001,"Example, Inc."`))
 	f.Add([]byte("203.0.113.1,203.0.113.6,AS64500"))
+	f.Add([]byte("16777216,16777471,1"))
+	f.Add([]byte("0,42540766411282592856903984951653892095,1"))
+	f.Add([]byte("::ffff:1.0.0.0,::ffff:1.0.0.255,1"))
 	f.Add([]byte("198.18.0.0,198.19.255.255,{64496,64497}"))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		first, last, _, err := parseRange(line)
 		if err != nil {
 			return
 		}
-		loaded := table{limit: maxPrefixes}
+		loaded := fileTable{limit: maxPrefixes}
+		all := table{files: []*fileTable{&loaded}}
 		for _, prefix := range appendPrefixes(nil, first, last) {
 			if err := loaded.add(prefix, 1); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if loaded.lookup(first) != 1 || loaded.lookup(last) != 1 {
+		if all.lookup(first) != 1 || all.lookup(last) != 1 {
 			t.Errorf("%v to %v: an end is not in", first, last)
 		}
 		for _, outside := range []netip.Addr{first.Prev(), last.Next()} {
-			if outside.IsValid() && loaded.lookup(outside) != 0 {
+			if outside.IsValid() && all.lookup(outside) != 0 {
 				t.Errorf("%v to %v: %v is in", first, last, outside)
 			}
 		}

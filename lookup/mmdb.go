@@ -18,7 +18,7 @@ const networksPerNode = 16
 // autonomous_system_number, as GeoLite2-ASN and GeoIP2-ISP do. They are copied
 // to the table: a lookup there is as fast, files can be mixed, and a file that
 // is overwritten while it is in use does no harm.
-func (t *table) addMMDB(ctx context.Context, name string, content io.Reader) error {
+func (f *fileTable) addMMDB(ctx context.Context, name string, content io.Reader) error {
 	database, err := io.ReadAll(content)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -51,7 +51,7 @@ func (t *table) addMMDB(ctx context.Context, name string, content io.Reader) err
 			continue
 		}
 		numbered++
-		if err := t.add(unmapped(network.Prefix()), *entry.ASN); err != nil {
+		if err := f.add(unmapped(network.Prefix()), *entry.ASN); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

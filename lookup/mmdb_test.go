@@ -26,8 +26,8 @@ func tangledTree(record bool) []byte {
 func TestMMDBTangled(t *testing.T) {
 	for _, fields := range []mmdbMap{nil, asnFields(0), asnFields(64500)} {
 		content := joinMMDB("GeoLite2-ASN", tangledTree(fields != nil), appendMMDB(nil, fields))
-		loaded := table{limit: maxPrefixes}
-		err := loaded.addContent(t.Context(), "FILE", bytes.NewReader(content))
+		loaded := fileTable{limit: maxPrefixes}
+		err := loaded.read(t.Context(), "FILE", bytes.NewReader(content), true)
 		if want := "FILE: more than 2064 networks in a search tree of 128 nodes"; err == nil || err.Error() != want {
 			t.Errorf("error %v\n want %s", err, want)
 		}
@@ -48,7 +48,8 @@ func FuzzMMDB(f *testing.F) {
 	f.Add(tangledTree(false), []byte{})
 	f.Add(tangledTree(true), appendMMDB(nil, asnFields(64500)))
 	f.Fuzz(func(t *testing.T, tree, data []byte) {
-		loaded := table{limit: maxPrefixes}
+		loaded := fileTable{limit: maxPrefixes}
+		all := table{files: []*fileTable{&loaded}}
 		if err := loaded.addMMDB(t.Context(), "FILE", bytes.NewReader(joinMMDB("GeoLite2-ASN", tree, data))); err != nil {
 			if !strings.HasPrefix(err.Error(), "FILE:") {
 				t.Errorf("error %q", err)
@@ -56,7 +57,7 @@ func FuzzMMDB(f *testing.F) {
 			return
 		}
 		for prefix, asn := range loaded.prefixes.All() {
-			if asn == 0 || prefix != prefix.Masked() || loaded.lookup(prefix.Addr()) == 0 {
+			if asn == 0 || prefix != prefix.Masked() || all.lookup(prefix.Addr()) == 0 {
 				t.Errorf("%v is AS%d", prefix, asn)
 			}
 		}

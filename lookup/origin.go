@@ -97,5 +97,5 @@ func parseOrigin(text string) (prefix netip.Prefix, asn uint32, ok bool) {
 		return netip.Prefix{}, 0, false
 	}
 	asn, err = parseASN(strings.TrimSpace(origins))
-	return prefix, asn, err == nil
+	return unmapped(prefix), asn, err == nil
 }

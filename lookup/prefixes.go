@@ -2,8 +2,10 @@ package lookup
 
 import (
 	"encoding/binary"
+	"math/big"
 	"math/bits"
 	"net/netip"
+	"strconv"
 )
 
 // uint128 is an address as a number.
@@ -16,6 +18,22 @@ func numberOf(addr netip.Addr) uint128 {
 	}
 	octets := addr.As16()
 	return uint128{binary.BigEndian.Uint64(octets[:8]), binary.BigEndian.Uint64(octets[8:])}
+}
+
+// parseUint128 reads decimal digits.
+func parseUint128(digits string) (uint128, bool) {
+	if number, err := strconv.ParseUint(digits, 10, 64); err == nil {
+		return uint128{lo: number}, true
+	}
+	const longest = 39 // digits of 2^128
+	if len(digits) > longest {
+		return uint128{}, false
+	}
+	number, ok := new(big.Int).SetString(digits, 10)
+	if !ok || number.Sign() < 0 || number.BitLen() > 128 {
+		return uint128{}, false
+	}
+	return numberOf(netip.AddrFrom16([16]byte(number.FillBytes(make([]byte, 16))))), true
 }
 
 func (u uint128) addr(is4 bool) netip.Addr {

@@ -53,7 +53,7 @@ func (s *Service) Stats() Stats {
 	stats := Stats{
 		Servers: s.dns.silences.stats(),
 		Table: TableStats{
-			Prefixes: t.prefixes.Size(),
+			Prefixes: t.size(),
 			Loaded:   t.loaded,
 			LoadTime: t.loadTime,
 		},

@@ -9,36 +9,78 @@ import (
 	"github.com/gaissmai/bart"
 )
 
-// maxPrefixes bounds a table's memory: several times what the Internet
+// maxPrefixes bounds the memory of a table: several times what the Internet
 // announces (1.3 million in 2026), some 300 MB.
 const maxPrefixes = 8 << 20
 
-// table maps addresses to AS numbers, by longest prefix. It is not changed
-// once it is in use.
+// table maps addresses to AS numbers: the longest prefix of any file, of equal
+// ones that of the later file. It is not changed once it is in use.
 type table struct {
-	prefixes bart.Table[uint32]
-	limit    int // of prefixes
+	files    []*fileTable
 	loaded   time.Time
 	loadTime time.Duration
 }
 
+// fileTable is what one file knows. AS 0, unannounced space (RFC 7607), stands
+// in it only inside a prefix with a number, so that its addresses do not count
+// as those of the prefix around it; it hides nothing of what another file knows.
+type fileTable struct {
+	prefixes    bart.Table[uint32]
+	limit       int            // of prefixes
+	unannounced []netip.Prefix // entered while loading
+}
+
 // lookup returns the AS number of addr, which is 0 when it is not known.
 func (t *table) lookup(addr netip.Addr) uint32 {
-	asn, _ := t.prefixes.Lookup(addr)
+	var (
+		asn     uint32
+		longest = -1
+	)
+	if !addr.IsValid() {
+		return 0
+	}
+	for _, file := range t.files {
+		prefix, number, ok := file.prefixes.LookupPrefixLPM(netip.PrefixFrom(addr, addr.BitLen()))
+		if ok && number != 0 && prefix.Bits() >= longest {
+			asn, longest = number, prefix.Bits()
+		}
+	}
 	return asn
 }
 
-// add enters a prefix. Unannounced space is left out, so that it cannot hide
-// what another file knows.
-func (t *table) add(prefix netip.Prefix, asn uint32) error {
+// size returns the number of prefixes.
+func (t *table) size() int {
+	sum := 0
+	for _, file := range t.files {
+		sum += file.prefixes.Size()
+	}
+	return sum
+}
+
+// add enters a prefix. Of equal ones the last counts.
+func (f *fileTable) add(prefix netip.Prefix, asn uint32) error {
+	if f.prefixes.Size() >= f.limit {
+		return fmt.Errorf("more than %d prefixes", f.limit)
+	}
+	f.prefixes.Insert(prefix, asn)
 	if asn == 0 {
-		return nil
+		f.unannounced = append(f.unannounced, prefix)
 	}
-	if t.prefixes.Size() >= t.limit {
-		return fmt.Errorf("more than %d prefixes", t.limit)
-	}
-	t.prefixes.Insert(prefix, asn)
 	return nil
+}
+
+// finish removes the unannounced prefixes that are inside no other.
+func (f *fileTable) finish() {
+	for _, prefix := range f.unannounced {
+		inside := false
+		for _, asn := range f.prefixes.Supernets(prefix) { // and itself
+			inside = inside || asn != 0
+		}
+		if !inside {
+			f.prefixes.Delete(prefix)
+		}
+	}
+	f.unannounced = nil
 }
 
 // Tables are the AS numbers of address ranges, as files told them. They are
@@ -68,11 +110,13 @@ func (s *Service) UseTables(t Tables) {
 }
 
 func loadTable(ctx context.Context, files []string) (*table, error) {
-	t := &table{limit: maxPrefixes, loaded: time.Now()}
-	for _, file := range files {
-		if err := t.addFile(ctx, file); err != nil {
+	t := &table{loaded: time.Now()}
+	for _, path := range files {
+		file := &fileTable{limit: maxPrefixes - t.size()}
+		if err := file.load(ctx, path); err != nil {
 			return nil, fmt.Errorf("lookup: %w", err)
 		}
+		t.files = append(t.files, file)
 	}
 	t.loadTime = time.Since(t.loaded)
 	return t, nil

@@ -128,6 +128,62 @@ func TestTablesOverlap(t *testing.T) {
 	}
 }
 
+// Forms of one file that are read alike: integers for addresses, as
+// ip2asn-v4-u32.tsv and asn-ipv6-num.csv have them, IPv4-mapped addresses, a byte
+// order mark, and what surrounds the content of gzip.
+func TestTableVariants(t *testing.T) {
+	const plain = "1.0.0.0\t1.0.0.255\t13335\tUS\tx\n2001:db8::\t2001:db8::ffff\t64500\tx\n"
+	zipped := string(gzipped(t, []byte(plain)))
+	for name, content := range map[string]string{
+		"plain":         plain,
+		"mark":          "\ufeff" + plain,
+		"mark, comment": "\ufeff# from a spreadsheet\r\n" + strings.ReplaceAll(plain, "\n", "\r\n"),
+		"integers":      "16777216\t16777471\t13335\tUS\tx\n42540766411282592856903984951653826560,\"42540766411282592856903984951653892095\",64500,x\n",
+		"mapped":        "::ffff:1.0.0.0,::ffff:1.0.0.255,13335\n2001:db8::,2001:db8::ffff,64500\n",
+		"mapped number": "281470698520576,281470698520831,13335\n2001:db8::,2001:db8::ffff,64500\n",
+		"gzip":          zipped,
+		"zeros behind":  zipped + strings.Repeat("\x00", 100_000),
+		"two members":   zipped + "\x00\x00" + string(gzipped(t, []byte("# more\n"))) + "\x00",
+		"mark in gzip":  string(gzipped(t, []byte("\ufeff"+plain))),
+		"no newline":    string(gzipped(t, []byte(strings.TrimSuffix(plain, "\n")))), // gzip shows that it is whole
+	} {
+		tables, err := LoadTables(t.Context(), writeTable(t, "table", []byte(content)))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for addr, want := range map[string]uint32{"0.255.255.255": 0, "1.0.0.0": 13335, "1.0.0.255": 13335, "1.0.1.0": 0, "2001:db8::ffff": 64500, "2001:db8::1:0": 0} {
+			if got := tables.table.lookup(netip.MustParseAddr(addr)); got != want {
+				t.Errorf("%s: %s is AS%d, want AS%d", name, addr, got, want)
+			}
+		}
+	}
+}
+
+// Unannounced space inside an announced range has no AS number, whichever comes
+// first in the file, but hides nothing of what another file says.
+func TestUnannouncedInside(t *testing.T) {
+	const wide, hole, inner = "10.0.0.0,10.0.1.127,1\n", "10.0.0.0,10.0.0.255,0\n", "10.0.0.16,10.0.0.31,2\n"
+	for _, file := range []string{wide + hole + inner, "11.0.0.0,11.0.0.255,0\n" + inner + "10.0.0.0,10.0.255.255,1\n" + hole} {
+		for other, want := range map[string]map[string]uint32{
+			"10.0.0.0,10.255.255.255,9\n": {"10.0.0.1": 9, "10.0.0.16": 2, "10.0.0.32": 9, "10.0.1.1": 1, "11.0.0.1": 0},
+			"12.0.0.0,12.0.0.255,9\n":     {"10.0.0.1": 0, "10.0.0.16": 2, "10.0.0.32": 0, "10.0.1.1": 1, "11.0.0.1": 0},
+		} {
+			for _, order := range [][]string{{file, other}, {other, file}} {
+				tables, err := LoadTables(t.Context(), writeTable(t, "a", []byte(order[0])), writeTable(t, "b", []byte(order[1])))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for addr, asn := range want {
+					if got := tables.table.lookup(netip.MustParseAddr(addr)); got != asn {
+						t.Errorf("%q: %s is AS%d, want AS%d", order, addr, got, asn)
+					}
+				}
+			}
+		}
+	}
+}
+
 // An error says in which file and line, and why.
 func TestBadTable(t *testing.T) {
 	good := "1.0.0.0,1.0.0.255,1,x\n"
@@ -142,7 +198,13 @@ func TestBadTable(t *testing.T) {
 		{"nothing in it", "# later\n\n", "FILE: no ranges"},
 		{"no address", good + "network,asn,name\n", `FILE:2: "network" is not an address`},
 		{"no second address", good + "1.0.0.0,x,1\n", `FILE:2: "x" is not an address`},
-		{"number for an address", "16777216,16777471,13335,x\n", `FILE:1: "16777216" is not an address`},
+		{"number and address", "16777216,1.0.0.255,13335,x\n", `FILE:1: "16777216" is not an address`},
+		{"number too high", "0,340282366920938463463374607431768211456,1,x\n", `FILE:1: "340282366920938463463374607431768211456" is not the number of an address`},
+		{"number far too high", "0,1" + strings.Repeat("0", 1000) + ",1,x\n", `FILE:1: "1` + strings.Repeat("0", 59) + `" is not the number of an address`},
+		{"cut short", good + "1.0.1.0,1.0.1.255,645", "FILE:2: the last line does not end in a newline, so the file may be cut short; if it is complete, add the newline"},
+		{"cut short in a comment", good + "# 64", "FILE:2: the last line does not end in a newline, so the file may be cut short; if it is complete, add the newline"},
+		{"mark and nothing", "\ufeff", "FILE: empty"},
+		{"mark in the middle", good + "\ufeff" + good, `FILE:2: "\ufeff1.0.0.0" is not an address`},
 		{"zone", "fe80::1%eth0,fe80::2,1,x\n", `FILE:1: "fe80::1%eth0" is not an address`},
 		{"long nonsense", strings.Repeat("x", 200) + ",1.0.0.0,1\n", `FILE:1: "` + strings.Repeat("x", 60) + `" is not an address`},
 		{"fewer fields", good + good + "1.0.0.0,1.0.0.255\n", "FILE:3: fewer than three fields: first address, last address, AS number"},
@@ -153,7 +215,9 @@ func TestBadTable(t *testing.T) {
 		{"AS number too high", "1.0.0.0,1.0.0.255,4294967296\n", `FILE:1: "4294967296" is not an AS number`},
 		{"long line", good + strings.Repeat("y", maxLine+1), "FILE:2: line of more than 4096 bytes"},
 		{"gzip cut short", string(gzipped(t, []byte(good))[:24]), "FILE: unexpected EOF"},
+		{"gzip cut in its trailer", string(gzipped(t, []byte(good))[:len(gzipped(t, []byte(good)))-3]), "FILE: unexpected EOF"},
 		{"not gzip", "\x1f\x8bnot at all", "FILE: gzip: invalid header"},
+		{"gzip and more", string(gzipped(t, []byte(good))) + "\x00more than enough", "FILE: gzip: invalid header"},
 		{"binary", "\x7fELF\x02\x01\x01\x00", "FILE: neither address ranges nor a MaxMind DB: error opening database: invalid MaxMind DB file"},
 		{"other MMDB", string(writeMMDB("GeoLite2-Country", []mmdbNetwork{{"1.0.0.0/24", mmdbMap{{"iso_code", "AU"}}}})), "FILE: a MaxMind DB (GeoLite2-Country) without autonomous_system_number"},
 		{"number as text in MMDB", string(writeMMDB("x", []mmdbNetwork{{"1.0.0.0/24", mmdbMap{{"autonomous_system_number", "AS1"}}}})), "FILE: network 1.0.0.0/24: "},
@@ -180,8 +244,8 @@ func TestBadTable(t *testing.T) {
 
 // A table that would take too much memory is refused.
 func TestTableLimit(t *testing.T) {
-	small := table{limit: 2}
-	err := small.addRanges(t.Context(), "FILE", strings.NewReader("1.0.0.0,1.0.0.255,1\n1.0.1.0,1.0.3.255,1\n"))
+	small := fileTable{limit: 2}
+	err := small.addRanges(t.Context(), "FILE", strings.NewReader("1.0.0.0,1.0.0.255,1\n1.0.1.0,1.0.3.255,1\n"), false)
 	if want := "FILE:2: more than 2 prefixes"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

@@ -21,47 +21,108 @@ const (
 // gzipMagic starts a gzip member (RFC 1952 section 2.3.1).
 const gzipMagic = "\x1f\x8b"
 
-// addFile adds what a file says, whatever its form.
-func (t *table) addFile(ctx context.Context, path string) error {
+// load reads a file, whatever its form.
+func (f *fileTable) load(ctx context.Context, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err // names the file
 	}
 	defer file.Close()
-	content, err := unpacked(file)
+	content, zipped, err := unpacked(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return t.addContent(ctx, path, &bounded{content, maxTableFile})
+	return f.read(ctx, path, &bounded{content, maxTableFile}, zipped)
 }
 
 // unpacked returns what r holds, gunzipped if need be.
-func unpacked(r io.Reader) (io.Reader, error) {
+func unpacked(r io.Reader) (content io.Reader, zipped bool, err error) {
 	buffered := bufio.NewReaderSize(r, 64<<10)
 	magic, err := buffered.Peek(len(gzipMagic))
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, false, err
 	}
 	if string(magic) == gzipMagic {
-		return gzip.NewReader(buffered)
+		content, err = newGunzip(buffered)
+		return content, true, err
 	}
-	return buffered, nil
+	return buffered, false, nil
 }
 
-// addContent tells text from a MaxMind DB. The name is for errors.
-func (t *table) addContent(ctx context.Context, name string, content io.Reader) error {
+// gunzip reads gzip members, one after the other (RFC 1952 section 2.2), and
+// ignores zeros behind the last one, with which tapes and some block devices
+// fill up a file; gzip(1) does the same.
+type gunzip struct {
+	packed *bufio.Reader
+	member *gzip.Reader
+}
+
+func newGunzip(packed *bufio.Reader) (*gunzip, error) {
+	member, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	member.Multistream(false)
+	return &gunzip{packed, member}, nil
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	for {
+		n, err := g.member.Read(p)
+		switch {
+		case !errors.Is(err, io.EOF):
+			return n, err
+		case n > 0:
+			return n, nil
+		}
+		if err := g.next(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// next goes on to the next member. The error is io.EOF when there is none.
+func (g *gunzip) next() error {
+	first, err := g.packed.Peek(1)
+	for err == nil && first[0] == 0 {
+		if _, err = g.packed.Discard(1); err == nil {
+			first, err = g.packed.Peek(1)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := g.member.Reset(g.packed); err != nil {
+		return err
+	}
+	g.member.Multistream(false)
+	return nil
+}
+
+// byteOrderMark is that of UTF-8. Some editors and spreadsheets put it in front
+// of a text.
+const byteOrderMark = "\ufeff"
+
+// read tells text from a MaxMind DB. The name is for errors; whole is whether
+// the form of the file has shown already that it is not cut short.
+func (f *fileTable) read(ctx context.Context, name string, content io.Reader, whole bool) error {
+	defer f.finish()
 	buffered := bufio.NewReaderSize(content, 64<<10)
 	head, err := buffered.Peek(peekTable)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	if rest, found := bytes.CutPrefix(head, []byte(byteOrderMark)); found {
+		head = rest
+		_, _ = buffered.Discard(len(byteOrderMark)) // it is in the buffer
+	}
 	if len(head) == 0 {
 		return fmt.Errorf("%s: empty", name)
 	}
 	if bytes.ContainsFunc(head, binaryRune) {
-		return t.addMMDB(ctx, name, buffered)
+		return f.addMMDB(ctx, name, buffered)
 	}
-	return t.addRanges(ctx, name, buffered)
+	return f.addRanges(ctx, name, buffered, whole)
 }
 
 // binaryRune reports whether r has no place in a text. The search tree that a
