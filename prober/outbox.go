@@ -17,13 +17,19 @@ type outgoing struct {
 	pace      *prefixPace // which it counts for, also when its trace has left that; may be nil
 }
 
-// refresh sets the time of sending, and drops what belongs to traces that have
-// ended.
+// refresh sets the time of sending, and drops probes of traces that have ended
+// and probes past the end of a path that has become known since they were
+// built.
 func (box *outbox) refresh(now instant, epoch uint16) {
 	kept := 0
 	for i := range box.count {
 		p := box.probes[i]
 		if p.trace.finished {
+			p.pace.stayed()
+			continue
+		}
+		if p.ttl > p.trace.extent(p.flow, p.trace.end()) {
+			p.trace.withdraw(p.flow, p.ttl)
 			p.pace.stayed()
 			continue
 		}

@@ -14,12 +14,16 @@ import (
 // state machine without packets, so that what a plan costs can be asserted to
 // the microsecond.
 type path struct {
+	typ    packet.Type   // default ICMP
 	hops   int           // the target's distance
 	rtt    time.Duration // of the target; of hop h it is h/hops of it
 	silent map[int]bool  // TTLs that never answer
 	delay  func(ttl int) time.Duration
 	tick   time.Duration // granularity of the sender's timers
 }
+
+// packetCost is what it takes to build and send one packet.
+const packetCost = 2 * time.Microsecond
 
 // course is what came of a trace on a path.
 type course struct {
@@ -80,7 +84,7 @@ func testTrace(spec Spec, typ packet.Type) (*trace, *identity) {
 
 // run plays the trace to its end.
 func (p path) run(spec Spec) course {
-	t, id := testTrace(spec, packet.ICMP)
+	t, id := testTrace(spec, max(p.typ, packet.ICMP))
 	c := course{trace: t, perTTL: map[int][]time.Duration{}}
 	var coming events
 	heard := map[int]bool{}
@@ -99,11 +103,11 @@ func (p path) run(spec Spec) course {
 			if hop := min(s.ttl, p.hops); !p.silent[hop] {
 				heap.Push(&coming, event{at: now.add(p.hopRTT(hop)), flow: s.flow, ttl: s.ttl, sent: now})
 			}
-			now += 2000 // building and sending a packet takes about that long
+			now = now.add(packetCost)
 			continue
 		case finish:
 			c.took = time.Duration(now)
-			id.release(t, now)
+			id.release(t, 0)
 			return c
 		}
 		wake := s.wake

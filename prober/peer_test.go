@@ -5,53 +5,78 @@ import (
 	"time"
 )
 
-// runTraceroute plays traceroute(8) on the same path, as its manual describes
-// it and its source works: probes in order of TTL, q to each, at most
-// sixteen unanswered at a time, until the target's TTL is complete.
+// simultaneous is how many probes traceroute(8) waits for at one time.
+const simultaneous = 16
+
+// theirProbe is one probe of traceroute(8).
+type theirProbe struct {
+	sent, at instant // at: when its answer comes; forever for none
+	out      bool
+	done     bool
+}
+
+// runTraceroute plays traceroute(8) 2.1 with q probes per TTL and -w wait on
+// the same path, as do_it() of its traceroute.c schedules them: TTL by TTL, at
+// most sixteen unanswered counted from the first TTL that is not yet printed.
+// Only the probe whose turn it is to be printed can expire. A TTL that the
+// target answers is the last.
 func (p path) runTraceroute(q, maxTTL int, wait time.Duration) course {
-	const window = 16
 	c := course{}
+	probes := make([]theirProbe, q*maxTTL)
 	var coming events
 	heard := map[int]bool{}
-	answered := map[int]int{}
-	end := maxTTL
-	next, flying := 0, 0
+	start, end := 0, len(probes)
 	now := instant(0)
 	for {
-		for flying < window && next < end*q {
-			ttl := next/q + 1
-			next++
-			flying++
-			c.sent++
-			if ttl > p.hops {
-				c.past++
+		flying, wake := 0, forever
+		for n := start; n < end; n++ {
+			pb := &probes[n]
+			ttl := n/q + 1
+			if n == start && pb.out && !pb.done {
+				wake = pb.sent.add(wait)
+				pb.done = wake <= now
 			}
-			at := now.add(wait)
-			if hop := min(ttl, p.hops); !p.silent[hop] {
-				at = now.add(p.hopRTT(hop))
+			if pb.done {
+				if n == start {
+					start++
+					wake = forever
+				}
+				if ttl >= p.hops && pb.at <= now {
+					end = ttl * q
+				}
+				continue
 			}
-			heap.Push(&coming, event{at: at, ttl: ttl, sent: now})
-			now += 2000
+			if !pb.out {
+				pb.out, pb.sent, pb.at = true, now, forever
+				c.sent++
+				if ttl > p.hops {
+					c.past++
+				}
+				if hop := min(ttl, p.hops); !p.silent[hop] {
+					pb.at = now.add(p.hopRTT(hop))
+					heap.Push(&coming, event{at: pb.at, flow: n, ttl: ttl})
+				}
+				now = now.add(packetCost)
+			}
+			if wake == forever {
+				wake = pb.sent.add(wait)
+			}
+			if flying++; flying >= simultaneous {
+				break
+			}
 		}
-		complete := true
-		for ttl := 1; ttl <= end; ttl++ {
-			complete = complete && answered[ttl] == q
-		}
-		if complete {
+		if start >= end {
 			c.took = time.Duration(now)
 			return c
 		}
+		if len(coming) == 0 || coming[0].at > wake {
+			now = max(now, wake)
+			continue
+		}
 		e := heap.Pop(&coming).(event)
 		now = max(now, e.at)
-		flying--
-		answered[e.ttl]++
-		if hop := min(e.ttl, p.hops); !p.silent[hop] {
-			heard[hop] = true
-			if e.ttl >= p.hops {
-				end = min(end, e.ttl)
-			}
-		}
-		if len(heard) == p.hops && c.known == 0 {
+		probes[e.flow].done = true
+		if heard[min(e.ttl, p.hops)] = true; len(heard) == p.hops && c.known == 0 {
 			c.known = time.Duration(now)
 		}
 	}

@@ -4,45 +4,125 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"probe-agent/packet"
 )
 
 // timers is the granularity of the runtime's timers when it is idle.
 const timers = time.Millisecond
 
-// TestPathKnownNoLaterThanTraceroute holds the promise for every length of
-// path and distance of target: each TTL has answered no later than
-// traceroute(8) would have heard it, but for the granularity of timers: one
-// tick until a TTL is opened and one until its turn.
-func TestPathKnownNoLaterThanTraceroute(t *testing.T) {
-	for hops := 1; hops <= 24; hops++ {
-		for _, rtt := range []time.Duration{
-			200 * time.Microsecond, 2 * time.Millisecond, 5 * time.Millisecond,
-			10 * time.Millisecond, 20 * time.Millisecond, 40 * time.Millisecond, 80 * time.Millisecond, 150 * time.Millisecond,
-		} {
-			p := path{hops: hops, rtt: rtt, tick: timers}
-			ours := p.run(Spec{MaxTTL: 30})
-			theirs := p.runTraceroute(3, 30, time.Second)
-			if ours.known > theirs.known+2*timers {
-				t.Errorf("%d hops, target at %v: path known after %v, traceroute(8) knows it after %v", hops, rtt, ours.known, theirs.known)
+// slack is what a trace may take longer than traceroute(8).
+const slack = 2 * time.Millisecond
+
+// delays are ways in which a path's delay may be spread over its hops.
+var delays = map[string]func(hop, hops int, rtt time.Duration) time.Duration{
+	"even": func(hop, hops int, rtt time.Duration) time.Duration {
+		return rtt * time.Duration(hop) / time.Duration(hops)
+	},
+	"near the start": func(hop, hops int, rtt time.Duration) time.Duration {
+		return rtt*9/10 + rtt*time.Duration(hop)/time.Duration(hops)/10
+	},
+	"near the end": func(hop, hops int, rtt time.Duration) time.Duration {
+		if hop == hops {
+			return rtt
+		}
+		return rtt * time.Duration(hop) / time.Duration(hops) / 10
+	},
+}
+
+// silences returns choices of up to four silent routers on a path: none; the
+// first, the last and some in between.
+func silences(hops int) []map[int]bool {
+	all := []map[int]bool{nil}
+	for count := 1; count <= min(4, hops-1); count++ {
+		var first, last, between []int
+		for i := range count {
+			first = append(first, 1+i)
+			last = append(last, hops-1-i)
+			between = append(between, 1+i*(hops-1)/count)
+		}
+		all = append(all, silentTTLs(first...), silentTTLs(last...), silentTTLs(between...))
+	}
+	return all
+}
+
+// TestCompleteNoLaterThanTraceroute compares the complete answer, that is
+// every probe of the path answered or waited for, and the packets sent past
+// the target with those of traceroute(8).
+func TestCompleteNoLaterThanTraceroute(t *testing.T) {
+	for _, typ := range []packet.Type{packet.ICMP, packet.TCP, packet.UDP, packet.GRE} {
+		for name, delay := range delays {
+			for hops := 1; hops <= 24; hops++ {
+				if typ != packet.ICMP && hops%5 != 2 {
+					continue // the plan does not depend on the type
+				}
+				for _, ms := range []float64{.2, .5, 1, 2, 3, 5, 7, 10, 15, 30, 80, 150, 300} {
+					rtt := time.Duration(ms * float64(time.Millisecond))
+					for _, silent := range silences(hops) {
+						p := path{
+							typ: typ, hops: hops, rtt: rtt, tick: timers, silent: silent,
+							delay: func(hop int) time.Duration { return delay(hop, hops, rtt) },
+						}
+						compare(t, p, fmt.Sprintf("%v, %d hops, target at %v, delay %s, %d silent", typ, hops, rtt, name, len(silent)))
+					}
+				}
 			}
 		}
 	}
 }
 
-// TestFewerPacketsPastTheTarget compares what is sent for nothing. Seven hops
-// far away are the exception that is granted for the sake of paths of twelve
-// (see halfwaySpeculation); there, two more than traceroute(8) is the limit.
-func TestFewerPacketsPastTheTarget(t *testing.T) {
-	for hops := 1; hops <= 24; hops++ {
-		for _, rtt := range []time.Duration{200 * time.Microsecond, 2 * time.Millisecond, 10 * time.Millisecond, 40 * time.Millisecond, 80 * time.Millisecond} {
-			p := path{hops: hops, rtt: rtt, tick: timers}
-			ours := p.run(Spec{MaxTTL: 30})
-			limit := p.runTraceroute(3, 30, time.Second).past - 1
-			if hops == halfwayTTL+1 {
-				limit += 3
+// compare plays a path for both. Where routers are silent, traceroute(8)
+// waits for them with what it would otherwise send past the target, so the
+// limit is that of a path where all answer.
+func compare(t *testing.T, p path, name string) {
+	t.Helper()
+	ours := p.run(Spec{MaxTTL: 30})
+	theirs := p.runTraceroute(3, 30, time.Second)
+	if ours.took > theirs.took+slack {
+		t.Errorf("%s: complete after %v, traceroute(8) after %v", name, ours.took, theirs.took)
+	}
+	most := theirs.past * 3 / 2
+	if len(p.silent) > 0 {
+		most = speculation
+	}
+	if ours.past > most {
+		t.Errorf("%s: %d packets past the target, traceroute(8) %d", name, ours.past, theirs.past)
+	}
+}
+
+// TestTargetNearby: before a path shows to be slow, the next TTL is probed,
+// and one probe goes to the TTL after it.
+func TestTargetNearby(t *testing.T) {
+	for hops := 1; hops <= 8; hops++ {
+		for _, rtt := range []time.Duration{50 * time.Microsecond, 100 * time.Microsecond, 200 * time.Microsecond} {
+			ours := path{hops: hops, rtt: rtt, tick: timers}.run(Spec{MaxTTL: 30})
+			if ours.past > 3 {
+				t.Errorf("%d hops, target at %v: %d packets past the target", hops, rtt, ours.past)
 			}
-			if ours.past > limit {
-				t.Errorf("%d hops, target at %v: %d packets past the target, want at most %d", hops, rtt, ours.past, limit)
+		}
+	}
+}
+
+// TestTargetsTTLComesFirst: a target that answers a burst of six answers all
+// probes of its own TTL, for at most three past it are sent before them.
+func TestTargetsTTLComesFirst(t *testing.T) {
+	for name, delay := range delays {
+		for hops := 1; hops <= 24; hops++ {
+			for _, ms := range []float64{.1, 1, 3, 10, 30, 100, 300} {
+				rtt := time.Duration(ms * float64(time.Millisecond))
+				p := path{hops: hops, rtt: rtt, tick: timers, delay: func(hop int) time.Duration { return delay(hop, hops, rtt) }}
+				c := p.run(Spec{MaxTTL: 30})
+				before := 0
+				for ttl := hops + 1; ttl <= 30; ttl++ {
+					for _, at := range c.perTTL[ttl] {
+						if at < c.perTTL[hops][2] {
+							before++
+						}
+					}
+				}
+				if before > 3 {
+					t.Errorf("%d hops, target at %v, delay %s: %d packets past the target before the last to its TTL", hops, rtt, name, before)
+				}
 			}
 		}
 	}
@@ -50,22 +130,25 @@ func TestFewerPacketsPastTheTarget(t *testing.T) {
 
 func TestDurationOfATrace(t *testing.T) {
 	const rtt = 80 * time.Millisecond
+	even := func(hops int) path { return path{hops: hops, rtt: rtt} }
+	silent := func(ttls ...int) path { return path{hops: 12, rtt: rtt, silent: silentTTLs(ttls...)} }
 	tests := []struct {
 		name   string
 		path   path
 		spec   Spec
 		within time.Duration
 	}{
-		{"all answer", path{hops: 12, rtt: rtt}, Spec{MaxTTL: 30}, rtt * 16 / 10},
-		{"four silent hops in a row", path{hops: 12, rtt: rtt, silent: silentTTLs(5, 6, 7, 8)}, Spec{MaxTTL: 30}, time.Second + rtt},
-		{"four silent hops apart", path{hops: 12, rtt: rtt, silent: silentTTLs(2, 4, 7, 10)}, Spec{MaxTTL: 30}, time.Second + rtt},
-		{"the first four silent", path{hops: 12, rtt: rtt, silent: silentTTLs(1, 2, 3, 4)}, Spec{MaxTTL: 30}, time.Second + rtt},
+		{"all answer", even(12), Spec{MaxTTL: 30}, rtt * 16 / 10},
+		{"all of a longer path answer", even(15), Spec{MaxTTL: 30}, rtt*165/100 + slack},
+		{"all of a long path answer", even(24), Spec{MaxTTL: 30}, rtt * 22 / 10},
+		{"four silent hops in a row", silent(5, 6, 7, 8), Spec{MaxTTL: 30}, time.Second + rtt},
+		{"four silent hops apart", silent(2, 4, 7, 10), Spec{MaxTTL: 30}, time.Second + rtt},
+		{"the first four silent", silent(1, 2, 3, 4), Spec{MaxTTL: 30}, time.Second + rtt},
 		// Before the target answers nothing tells how far to go.
-		{"all routers silent", path{hops: 12, rtt: rtt, silent: silentTTLs(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)}, Spec{MaxTTL: 30}, time.Second + rtt*5/4},
-		// The last TTL that answers is heard after 11/12 of the RTT; that the
-		// next does not answer shows at the RTT itself at the earliest.
-		{"silent target", path{hops: 12, rtt: rtt, silent: silentTTLs(12)}, Spec{MaxTTL: 30}, time.Second + rtt*5/4},
-		{"nothing answers", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, Spec{MaxTTL: 64, PacketsPerTTL: 10}, time.Second + stallUnheard + 20*timers},
+		{"all routers silent", silent(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), Spec{MaxTTL: 30}, time.Second + stallAfter + rtt + slack},
+		{"silent target", silent(12), Spec{MaxTTL: 30}, time.Second + rtt + stallAfter},
+		{"nothing answers", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, Spec{MaxTTL: 64, PacketsPerTTL: 10}, time.Second + stallAfter + scoutUnheard + 20*timers},
+		{"nothing answers, short wait", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, Spec{Wait: 50 * time.Millisecond}, 100*time.Millisecond + 20*timers},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -107,19 +190,6 @@ func TestEveryTTLGetsItsPackets(t *testing.T) {
 					}
 				}
 			})
-		}
-	}
-}
-
-// TestRoundsAreSpaced: a router that answers is not asked again at once,
-// while there is time.
-func TestRoundsAreSpaced(t *testing.T) {
-	c := path{hops: 12, rtt: 80 * time.Millisecond, tick: timers}.run(Spec{MaxTTL: 30})
-	for ttl := 1; ttl <= 12; ttl++ {
-		for i := 1; i < len(c.perTTL[ttl]); i++ {
-			if gap := c.perTTL[ttl][i] - c.perTTL[ttl][i-1]; gap < minGap {
-				t.Errorf("TTL %d asked again after %v, want at least %v", ttl, gap, minGap)
-			}
 		}
 	}
 }

@@ -54,20 +54,20 @@ type trace struct {
 	answers []answer
 	order   []uint16 // echo probes: slot index by order of sending
 
-	started  instant
-	frontier frontier
-	ceiling  int // highest TTL wanted: spec.MaxTTL, or less when a twin trace has arrived
-	sentTop  int // highest TTL probed so far
-	lastSent [MaxTTLLimit + 1]instant
-	sentAt   [MaxTTLLimit + 1]uint8  // probes sent, by TTL
-	unsent   [MaxTTLLimit + 1]uint16 // flows yet to be sent, by TTL, a bit each
-	turn     uint32                  // shuffles the order of TTLs
-	counts   Counts
-	err      error
-	refusals int
-	rest     instant // when the sender may be troubled again
-	twin     *trace  // the other half of a GREICMP trace
-	pace     *prefixPace
+	started   instant
+	frontier  frontier
+	ceiling   int                      // highest TTL wanted: spec.MaxTTL, or less when a twin trace has arrived
+	sentTop   int                      // highest TTL probed so far
+	firstSent [MaxTTLLimit + 1]instant // of the TTLs with sentAt above 0
+	sentAt    [MaxTTLLimit + 1]uint8   // probes sent, by TTL
+	unsent    [MaxTTLLimit + 1]uint16  // flows yet to be sent, by TTL, a bit each
+	turn      uint32                   // shuffles the order of TTLs
+	counts    Counts
+	err       error
+	refusals  int
+	rest      instant // when the sender may be troubled again
+	twin      *trace  // the other half of a GREICMP trace
+	pace      *prefixPace
 
 	responders *responders // nil without Spec.Heard
 
@@ -125,7 +125,9 @@ func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) 
 	i := t.index(flow, ttl)
 	t.slots[i].sent = sending{user: now, epoch: epoch}
 	t.slots[i].state = sent
-	t.lastSent[ttl] = now
+	if t.sentAt[ttl] == 0 {
+		t.firstSent[ttl] = now
+	}
 	t.sentAt[ttl]++
 	t.unsent[ttl] &^= 1 << flow
 	t.changed = true
@@ -282,6 +284,3 @@ func (t *trace) drained(end int) instant {
 	}
 	return at
 }
-
-// elapsed is for how long the trace has been running.
-func (t *trace) elapsed(now instant) time.Duration { return now.since(t.started) }

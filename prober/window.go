@@ -2,83 +2,58 @@ package prober
 
 import "time"
 
-// How a trace opens up. The numbers trade two costs against each other: what
-// has not been sent when the target answers costs another round trip, and
-// what was sent beyond the target was for nothing. docs/adr tells how they
-// were found.
+// How far ahead of the replies a trace sends. The numbers trade time against
+// packets sent past the target, whose distance is unknown until it answers.
+// docs/adr/0002-how-a-trace-opens-up.md has the measurements.
 const (
-	// openAtOnce TTLs are probed without waiting for anything.
-	openAtOnce = 5
-	// openTTLs are probed as time passes, whether or not anything answers:
-	// one more each openStep up to openFast, then each 2*openStep.
-	openTTLs = 12
-	openFast = 8
-	openStep = time.Millisecond
-	// firstLead is how many TTLs beyond the highest heard the first round
-	// goes; nearLead during the first openStep, when the target may be so
-	// near that its answer is worth waiting for.
-	firstLead = 6
-	nearLead  = 3
-	// speculation bounds how many probes are out beyond the highest TTL
-	// heard, all rounds together: what traceroute(8) allows itself, less one.
-	speculation = 15
-	// halfwaySpeculation is granted at halfwayTTL, which is half of a path
-	// of usual length: it lets all rounds reach the path's end then.
-	halfwaySpeculation = 18
-	halfwayTTL         = 6
-	// roundGap spaces the rounds at one TTL while the path's length is
-	// unknown: routers limit the errors they send, near ones most.
-	roundGap = 20 * time.Millisecond
-	// minGap spaces them always.
-	minGap = time.Millisecond
-	// stallUnheard is how long to wait for the first answer of all before
-	// the whole range is probed.
-	stallUnheard = 100 * time.Millisecond
+	// openAfter is the time since the start during which a trace follows the
+	// replies closely, so that a target nearby answers before probes are sent
+	// past it. A reply that moves the frontier prolongs it by openQuiet, up to
+	// openLimit in all.
+	openAfter = 800 * time.Microsecond
+	openQuiet = 400 * time.Microsecond
+	openLimit = time.Millisecond
+	// closeLead is how many TTLs beyond the frontier are probed during that
+	// time: the next TTL, which exists, with all its probes, and one probe of
+	// the TTL after it.
+	closeLead = 2
+	// inOrder is how many probes beyond the frontier, in order of TTL, may be
+	// unanswered afterwards: as many as traceroute(8) has, so that no probe of
+	// the path leaves later than its own would.
+	inOrder = 16
+	// maxFullLead is how many TTLs beyond the frontier are probed in full at
+	// most. It is as many as the frontier is away from here, but not less than
+	// inOrder allows.
+	maxFullLead = 7
+	// scouts are single probes to the TTLs after those. They find out how long
+	// the path is and reach past silent routers. If one of those TTLs is the
+	// target's, three go past it before its second probe: a Linux host
+	// answers six in a row (net.ipv4.icmp_ratelimit).
+	scouts = 4
+	// speculation bounds the probes beyond the frontier, scouts included. With
+	// the target just beyond the frontier, 19 of them are past it: half as
+	// many again as traceroute(8) sends.
+	speculation = 22
+	// scoutEvery is the time between two scouts, from the first reply on or
+	// from scoutUnheard without one.
+	scoutEvery   = 2 * time.Millisecond
+	scoutUnheard = 100 * time.Millisecond
+	// stallAfter is how long a reply from beyond the frontier is waited for
+	// until every TTL up to the maximum is probed. It is more than the RTT of
+	// a distant target behind near routers.
+	stallAfter = 320 * time.Millisecond
 	// stallGrace is waited in addition to what the RTTs so far suggest.
 	stallGrace = time.Millisecond
+	// silentRow is how many silent routers in a row this wait allows for.
+	silentRow = 4
 )
-
-// opened returns how many TTLs the passing of time has opened, and when the
-// next one opens (0: none will).
-func opened(elapsed time.Duration) (ttl int, next time.Duration) {
-	switch fast := time.Duration(openFast-openAtOnce) * openStep; {
-	case elapsed < fast:
-		steps := elapsed / openStep
-		return openAtOnce + int(steps), (steps + 1) * openStep
-	case elapsed < fast+2*openStep*(openTTLs-openFast):
-		steps := (elapsed - fast) / (2 * openStep)
-		return openFast + int(steps), fast + (steps+1)*2*openStep
-	}
-	return openTTLs, 0
-}
-
-// lead returns how far beyond the highest TTL heard the later rounds may go.
-// It grows with the distance: whatever the path's length, its last TTL is
-// released when about half of it has been heard, so that all packets are
-// answered within about one and a half of the target's RTT.
-func lead(heard int) int {
-	switch {
-	case heard < 5:
-		return 1 + heard*2/3
-	case heard == 5:
-		return 5
-	}
-	return 6
-}
-
-// allowance returns how many probes may be out beyond the highest TTL heard.
-func allowance(heard int) int {
-	if heard == halfwayTTL {
-		return halfwaySpeculation
-	}
-	return speculation
-}
 
 // frontier is how far a trace has heard: the highest TTL that answered.
 type frontier struct {
 	ttl     int           // 0 while nothing was heard
 	rtt     time.Duration // of that TTL
 	maxStep time.Duration // largest rise of RTT from one heard TTL to a higher one
+	first   instant       // when it first moved
 	at      instant       // when it last moved
 }
 
@@ -90,26 +65,100 @@ func (f *frontier) advance(ttl int, rtt time.Duration, now instant) {
 	if step := rtt - f.rtt; step > f.maxStep {
 		f.maxStep = step
 	}
+	if f.ttl == 0 {
+		f.first = now
+	}
 	f.ttl, f.rtt, f.at = ttl, rtt, now
 }
 
-// stall returns when to give up hearing from the next TTL, whose first probe
-// was sent at next: silent routers, or a silent target, and everything up to
-// the maximum TTL has to be asked.
-func (f *frontier) stall(started, next instant) instant {
-	if f.ttl == 0 {
-		return started.add(stallUnheard)
-	}
-	return max(next, f.at.add(-f.rtt)).add(f.rtt + f.maxStep*5/4 + stallGrace)
+// opens returns when a trace stops following the replies closely.
+func (f *frontier) opens(started instant) instant {
+	return min(max(started.add(openAfter), f.at.add(openQuiet)), started.add(openLimit))
 }
 
-// gap returns how long after one probe the next may go to the same TTL.
-func (f *frontier) gap(ttl int, lengthKnown bool) time.Duration {
-	switch {
-	case lengthKnown:
-		return max(minGap, min(roundGap, f.rtt/8))
-	case ttl <= f.ttl:
-		return roundGap
+// stall returns when to give up hearing from beyond the frontier, where the
+// latest probe to count on was first sent at next. Routers there are silent, or
+// the target is, and everything up to the maximum TTL has to be probed.
+func (f *frontier) stall(next instant, wait time.Duration) instant {
+	patience := max(stallAfter, f.rtt+f.maxStep*5/4+stallGrace)
+	return max(next, f.at.add(-f.rtt)).add(min(wait, patience))
+}
+
+// window is what of a trace may be sent at one moment.
+type window struct {
+	end     int // lowest TTL whose answer ended a flow, 0 while unknown
+	heard   int // highest TTL heard
+	first   int // highest TTL that may get its first probe
+	full    int // probes beyond heard, in order of TTL, that may be sent
+	room    int // how many more may be sent, but for the first inOrder of them
+	wake    instant
+	extents [PacketsPerTTLLimit]uint8
+}
+
+// window returns what may be sent now, and when that changes by the passing of
+// time.
+func (t *trace) window(now instant) window {
+	end := t.end()
+	w := window{end: end, heard: t.frontier.ttl, wake: forever, full: len(t.slots), room: len(t.slots)}
+	for flow := range t.flows {
+		extent := t.extent(flow, end)
+		w.extents[flow] = uint8(extent)
+		w.first = max(w.first, extent)
 	}
-	return minGap
+	if end != 0 || w.heard >= t.ceiling {
+		return w
+	}
+	stalled := t.frontier.stall(t.latestBeyond(now), t.spec.Wait)
+	if now >= stalled {
+		return w
+	}
+	w.wake = stalled
+	if opens := t.frontier.opens(t.started); now < opens {
+		w.first = min(t.ceiling, w.heard+closeLead)
+		w.full = len(t.flows)
+		w.wake = min(w.wake, opens)
+		return w
+	}
+	w.full = max(inOrder, min(w.heard, maxFullLead)*min(len(t.flows), DefaultPackets))
+	w.room = speculation
+	for ttl := w.heard + 1; ttl <= t.sentTop; ttl++ {
+		w.room -= int(t.sentAt[ttl])
+	}
+	w.scout(t, now)
+	return w
+}
+
+// latestBeyond returns when the highest TTL beyond the frontier, within
+// silentRow and one, was first probed; now when none was.
+func (t *trace) latestBeyond(now instant) instant {
+	for ttl := min(t.frontier.ttl+silentRow+1, t.sentTop); ttl > t.frontier.ttl; ttl-- {
+		if t.sentAt[ttl] > 0 {
+			return t.firstSent[ttl]
+		}
+	}
+	return now
+}
+
+// scout opens TTLs beyond those probed in full for their first probe, as time
+// passes.
+func (w *window) scout(t *trace, now instant) {
+	from := t.started.add(scoutUnheard)
+	if w.heard > 0 {
+		from = t.frontier.first
+	}
+	opened := int(max(0, min(now.since(from)/scoutEvery, scouts)))
+	w.first = min(t.ceiling, w.heard+w.full/len(t.flows)+opened)
+	if opened < scouts && w.first < t.ceiling {
+		w.wake = min(w.wake, from.add(time.Duration(opened+1)*scoutEvery))
+	}
+}
+
+// allows reports whether the next probe to a TTL, of which sent are out, may
+// be sent.
+func (w *window) allows(ttl, sent, flows int) bool {
+	if ttl <= w.heard {
+		return true
+	}
+	place := (ttl-w.heard-1)*flows + sent
+	return place < min(inOrder, w.full) || w.room > 0 && (place < w.full || ttl <= w.first && sent == 0)
 }

@@ -1,0 +1,34 @@
+package prober
+
+import (
+	"testing"
+
+	"probe-agent/packet"
+)
+
+// TestRefreshDropsWhatIsPastTheEnd: probes that wait to be sent are not, once
+// the target has answered a lower TTL.
+func TestRefreshDropsWhatIsPastTheEnd(t *testing.T) {
+	trace, id := testTrace(Spec{}, packet.UDP)
+	defer id.release(trace, 0)
+	var box outbox
+	for ttl := 1; ttl <= 4; ttl++ {
+		trace.reserve(0, ttl, 0, 0, id)
+		box.packets[box.count] = packet.Outgoing{Bytes: box.buffers[box.count][:1], Token: uint32(ttl)}
+		box.probes[box.count] = outgoing{trace: trace, ttl: ttl}
+		box.count++
+	}
+	a := answer{receipt: receipt{user: moment{mono: 5}}, from: trace.target, arrival: true, ends: true}
+	if f := trace.onReply(0, 2, a); f != matched {
+		t.Fatal(f)
+	}
+	box.refresh(7, 0)
+	if box.count != 2 || box.probes[1].ttl != 2 || box.packets[1].Token != 2 {
+		t.Errorf("%d probes are left, want those to TTL 1 and 2", box.count)
+	}
+	for ttl := 1; ttl <= 4; ttl++ {
+		if sent := trace.slot(0, ttl).state == sent; sent != (ttl <= 2) {
+			t.Errorf("TTL %d: sent is %v", ttl, sent)
+		}
+	}
+}
