@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"cmp"
+	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -23,6 +24,19 @@ func (s *rules) muffle(parts ...[]expr.Any) {
 		errors = append(protocol(unix.IPPROTO_ICMP), append(errors, &expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{0}})...)
 	}
 	s.add(nftables.ChainHookOutput, append([][]expr.Any{errors}, parts...)...)
+}
+
+// from sets the source address of an ICMP error, and mends the checksum that it
+// is part of: in IPv4 the header's, in IPv6 that of ICMPv6, by its pseudo header.
+func (s *rules) from(address netip.Addr) []expr.Any {
+	write := &expr.Payload{
+		OperationType: expr.PayloadWrite, SourceRegister: 1, Base: expr.PayloadBaseNetworkHeader,
+		Offset: 12, Len: 4, CsumType: expr.CsumTypeInet, CsumOffset: 10,
+	}
+	if s.ipv6 {
+		write.Offset, write.Len, write.CsumOffset = 8, 16, 40+2
+	}
+	return []expr.Any{&expr.Immediate{Register: 1, Data: address.AsSlice()}, write}
 }
 
 // oneOf matches one of every so many packets, the first of which is 0.

@@ -86,6 +86,9 @@ func (s *rules) target(t Target) {
 		s.add(nftables.ChainHookInput, dropped())
 		return
 	}
+	if t.Elsewhere {
+		s.muffle(s.from(targetAddress(1, s.ipv6)))
+	}
 	if t.NoEcho {
 		s.add(nftables.ChainHookInput, s.echoRequests(), dropped())
 	}

@@ -22,8 +22,9 @@ type Staged struct {
 	// before: then each trace needs a lab of its own.
 	Counting bool
 
-	plan  *plan
-	nodes map[netip.Addr]int // by the scenario's address: the place
+	plan      *plan
+	nodes     map[netip.Addr]int // by the scenario's address: the place
+	elsewhere netsim.Address     // the scenario's for the target's second address
 }
 
 // maxStagedDelay is the longest delay that may be left out: links take no
@@ -66,6 +67,8 @@ func (s *Staged) Address(a netsim.Address) netsim.Address {
 	for _, ipv6 := range families {
 		place, known := s.nodes[a.For(ipv6)]
 		switch {
+		case !s.elsewhere.IsZero() && a.For(ipv6) == s.elsewhere.For(ipv6):
+			there = append(there, targetAddress(1, ipv6))
 		case !known:
 		case place == len(s.Routers):
 			there = append(there, targetAddress(0, ipv6))

@@ -143,7 +143,10 @@ func (c *staging) target(s *netsim.Scenario) {
 	switch len(t.Reject) {
 	case 0:
 	case 1:
-		c.Target.Reject = c.reject(&t.Reject[0])
+		reject := t.Reject[0]
+		c.elsewhere, reject.From = reject.From, netsim.Address{}
+		c.Target.Elsewhere = !c.elsewhere.IsZero()
+		c.Target.Reject = c.reject(&reject)
 	default:
 		c.refuse("more than one way to refuse a packet")
 	}

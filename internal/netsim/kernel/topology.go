@@ -125,6 +125,9 @@ type Target struct {
 	Silent bool
 	// NoEcho ignores echo requests, NoGRE drops GRE without a word.
 	NoEcho, NoGRE bool
+	// Elsewhere sends ICMP errors from the target's second address, whichever of
+	// its addresses was probed.
+	Elsewhere bool
 	// Reject answers what comes in with an unreachable error, whatever it is.
 	// What the fields from NoEcho on do is nothing that Lab.Hops knows of.
 	Reject *Reject

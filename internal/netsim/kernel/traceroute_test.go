@@ -158,6 +158,20 @@ func TestTraceroute(t *testing.T) {
 	}
 }
 
+// TestTracerouteElsewhere: a port unreachable from another address of the target
+// ends traceroute(8)'s trace, without a flag.
+func TestTracerouteElsewhere(t *testing.T) {
+	kerneltest.Program(t, "traceroute", "traceroute")
+	lab := kerneltest.Build(t, kernel.Topology{Routers: make([]kernel.Router, 2), Target: kernel.Target{Elsewhere: true}})
+	for _, ipv6 := range []bool{false, true} {
+		want := expected(lab, ipv6, 30, "")
+		want[2] = lab.Target.Addr(ipv6).Next().String()
+		if diff := gocmp.Diff(want, traceroute(t, lab, ipv6, "-U", "-p", "53")); diff != "" {
+			t.Errorf("IPv6 %t (-want +got):\n%s", ipv6, diff)
+		}
+	}
+}
+
 func TestTracerouteReject(t *testing.T) {
 	kerneltest.Program(t, "traceroute", "traceroute")
 	for code := range uint8(16) {
