@@ -11,28 +11,126 @@ const (
 	codeProtocol4   = 2 // RFC 792: protocol unreachable
 	codePort4       = 3 // RFC 792: port unreachable
 	codePort6       = 4 // RFC 4443 3.1: port unreachable
-	codeNextHeader6 = 1 // RFC 4443 3.4: next header not recognised, IPv6's protocol unreachable
+	codeNextHeader6 = 1 // RFC 4443 3.4: unrecognised next header, IPv6's protocol unreachable
+	codeReassembly  = 1 // RFC 792, RFC 4443 3.3: of time exceeded, in fragment reassembly
 )
 
-// conclude says what a reply means for its path: the target itself answered
-// (arrival), or the path ends here one way or the other (ends).
+// conclude returns what a reply to a probe of a type says about its path: that
+// the target answered (arrival), and whether the path ends here.
 //
-// It is the kind of reply that tells. The source address alone would not: a
-// target may forward packets as well, and routers may speak in its name.
-func conclude(r *packet.Reply, target netip.Addr) (arrival, ends bool) {
-	switch r.Kind {
-	case packet.EchoReply, packet.SynAck, packet.Reset, packet.UDPAnswer, packet.GREAnswer, packet.Decapsulated:
+// The kind of reply decides, and not the source address alone: a target may
+// forward packets as well, and a router may answer in its name. A target with
+// several addresses may refuse UDP from another of them than the one probed;
+// reviewArrivals takes such an arrival back if the sender is a router.
+func conclude(r *packet.Reply, typ packet.Type, target netip.Addr) (arrival, ends bool) {
+	if !r.Kind.IsError() {
 		return true, true
-	case packet.Unreachable:
-		fromTarget := r.From == target
-		if r.IPv6 {
-			return fromTarget && r.Code == codePort6, true
-		}
-		return fromTarget && (r.Code == codePort4 || r.Code == codeProtocol4), true
-	case packet.ParameterProblem:
-		return r.IPv6 && r.Code == codeNextHeader6 && r.From == target, true
-	case packet.PacketTooBig:
-		return false, true
 	}
-	return false, false
+	refused := refusesPort(r.Kind, r.Code, r.IPv6)
+	return refused && (r.From == target || typ == packet.UDP), endsPath(r.Kind, r.Code)
+}
+
+// refusesPort reports whether an ICMP error is port or protocol unreachable.
+func refusesPort(kind packet.Kind, code uint8, ipv6 bool) bool {
+	switch kind {
+	case packet.Unreachable:
+		return ipv6 && code == codePort6 || !ipv6 && (code == codePort4 || code == codeProtocol4)
+	case packet.ParameterProblem:
+		return ipv6 && code == codeNextHeader6
+	}
+	return false
+}
+
+// endsPath reports whether an ICMP error means that no probe of its flow gets
+// further. Time exceeded in transit does not. Time exceeded in reassembly does:
+// it is not about the TTL, but about a probe that a host or middlebox received
+// in fragments and dropped.
+func endsPath(kind packet.Kind, code uint8) bool {
+	return kind != packet.TimeExceeded || code == codeReassembly
+}
+
+// ofTarget reports whether the target answered: by an arrival, or by an ICMP
+// error other than the expiry of a TTL from its own address.
+func (a *Answer) ofTarget(target netip.Addr) bool {
+	return a.Arrival || a.From == target && a.Kind.IsError() && endsPath(a.Kind, a.Code)
+}
+
+// reviewArrivals takes back the arrivals from other addresses than the
+// target's that come from a router on the path, by all answers so far. Later
+// answers may show more of these, and never fewer, so it is called for every
+// result. docs/adr/0047 has the reasons.
+func (t *trace) reviewArrivals() {
+	if !t.hasForeignArrival() {
+		return
+	}
+	nearest := t.routersOfArrivals()
+	for flow := range t.flows {
+		changed := false
+		for ttl := 1; ttl <= t.sentTop; ttl++ {
+			a := t.answerAt(flow, ttl)
+			if a == nil || !t.isForeignArrival(a) {
+				continue
+			}
+			if at, known := nearest[a.from]; known && at < ttl {
+				a.arrival, changed = false, true
+			}
+		}
+		if changed {
+			t.reconsiderEnd(flow)
+		}
+	}
+}
+
+// routersOfArrivals returns the lowest TTL at which an address is known to be
+// that of a router: one that answered there otherwise than by an arrival; or
+// one whose arrival quotes a TTL above 1, so that it is nearer than the TTL
+// probed, at a distance where the flow's probe expired.
+func (t *trace) routersOfArrivals() map[netip.Addr]int {
+	nearest := make(map[netip.Addr]int)
+	for flow := range t.flows {
+		for ttl := t.sentTop; ttl >= 1; ttl-- {
+			a := t.answerAt(flow, ttl)
+			if a == nil {
+				continue
+			}
+			at := ttl
+			if a.arrival {
+				at = ttl - int(a.qttl) + 1
+				if !t.isForeignArrival(a) || at < 1 || at >= ttl {
+					continue
+				}
+				if hop := t.answerAt(flow, at); hop == nil || hop.ends {
+					continue
+				}
+			}
+			if before, known := nearest[a.from]; !known || at < before {
+				nearest[a.from] = at
+			}
+		}
+	}
+	return nearest
+}
+
+func (t *trace) hasForeignArrival() bool {
+	for i := range t.answers {
+		if t.isForeignArrival(&t.answers[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// isForeignArrival reports whether an answer is an arrival by an ICMP error
+// from another address than the target's.
+func (t *trace) isForeignArrival(a *answer) bool {
+	return a.arrival && a.from != t.target && a.kind.IsError()
+}
+
+// answerAt returns the answer to the probe of flow and TTL, nil if there is
+// none.
+func (t *trace) answerAt(flow, ttl int) *answer {
+	if s := t.slot(flow, ttl); s.answer != 0 {
+		return &t.answers[s.answer-1]
+	}
+	return nil
 }

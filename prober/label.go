@@ -48,8 +48,15 @@ func unreachableLabel(a *Answer, ipv6 bool) string {
 	switch a.Kind {
 	case packet.PacketTooBig:
 		return "!F-" + strconv.Itoa(int(a.MTU))
+	case packet.TimeExceeded:
+		if a.Code == codeReassembly {
+			return typedLabel(11, 3, a.Code, ipv6)
+		}
 	case packet.ParameterProblem:
-		return problemLabel(a.Code, ipv6)
+		if ipv6 && a.Code == codeNextHeader6 {
+			return "!P"
+		}
+		return typedLabel(12, 4, a.Code, ipv6)
 	case packet.Unreachable:
 		if ipv6 {
 			return label6(a.Code)
@@ -89,17 +96,13 @@ func label4(code uint8) string {
 // otherCode prints a code that has no letter, angle brackets included.
 func otherCode(code uint8) string { return "!<" + strconv.Itoa(int(code)) + ">" }
 
-// problemLabel names a parameter problem by type and code, but for IPv6's way
-// of saying protocol unreachable.
-func problemLabel(code uint8, ipv6 bool) string {
-	kind := "12"
+// typedLabel prints type and code of an error that has no letter. The type is
+// that of ICMP or of ICMPv6.
+func typedLabel(type4, type6 int, code uint8, ipv6 bool) string {
 	if ipv6 {
-		if code == codeNextHeader6 {
-			return "!P"
-		}
-		kind = "4"
+		type4 = type6
 	}
-	return "!<" + kind + "-" + strconv.Itoa(int(code)) + ">"
+	return "!<" + strconv.Itoa(type4) + "-" + strconv.Itoa(int(code)) + ">"
 }
 
 // label6 names the codes of ICMPv6 destination unreachable (RFC 4443 3.1).

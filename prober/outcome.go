@@ -15,6 +15,7 @@ func newResult(traces []*trace, started time.Time, now instant, epoch uint16) *R
 	top := first.spec.MaxTTL
 	r.Stop = Exhausted
 	for _, t := range traces {
+		t.reviewArrivals()
 		end, stop := t.outcome()
 		if stop == Reached {
 			r.Stop, top = Reached, min(top, end)

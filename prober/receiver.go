@@ -91,7 +91,7 @@ func (e *Engine) dispatch(r *packet.Reply, at receipt) (*trace, fate) {
 	a := answer{
 		receipt: at, from: r.From, kind: r.Kind, code: r.Code, ttl: r.TTL, mtu: r.MTU,
 	}
-	a.arrival, a.ends = conclude(r, t.target)
+	a.arrival, a.ends = conclude(r, t.typ, t.target)
 	if r.Kind.IsError() {
 		a.qttl, a.qtos = r.Quote.TTL, r.Quote.TOS
 		if !r.Extensions.Empty() {

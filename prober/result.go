@@ -31,7 +31,7 @@ type Stop uint8
 // Why a trace ended. Running is seen only in Spec.Progress.
 const (
 	Running   Stop = iota
-	Reached        // the target answered
+	Reached        // a probe reached the target
 	Blocked        // an unreachable answer ended the path
 	Exhausted      // max TTL reached without either
 )
@@ -56,12 +56,14 @@ type Probe struct {
 
 // Answer is the first valid reply to a probe.
 type Answer struct {
-	From      netip.Addr    // the zero Addr when hidden by Redact
-	RTT       time.Duration // never negative
-	Clock     Clock
-	Kind      packet.Kind
-	Code      uint8
-	Arrival   bool  // the target itself answered
+	From  netip.Addr    // the zero Addr when hidden by Redact
+	RTT   time.Duration // never negative
+	Clock Clock
+	Kind  packet.Kind
+	Code  uint8
+	// Arrival: the probe reached the target. From is another address than the
+	// target's if that refused a UDP probe from another of its addresses.
+	Arrival   bool
 	TTL       uint8 // of the reply on arrival here; 0 when unknown
 	QuotedTTL uint8 // of the probe as the answering node saw it; 0 without quote
 	QuotedTOS uint8

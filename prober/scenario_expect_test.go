@@ -32,6 +32,9 @@ func (c scenarioCase) compare(t *testing.T, r *prober.Result) {
 		t.Errorf("stop is %q, want %q", got, want.Stop)
 	}
 	s, hops := prober.Summarise(r), c.hops()
+	if got := s.Target.Count(); differs(want.Summary, got) {
+		t.Errorf("the target's summary counts %d packets, want %d", got, *want.Summary)
+	}
 	least := len(hops)
 	for least > 0 && hops[least-1].Maybe {
 		least--

@@ -9,8 +9,10 @@ import (
 // Summary is a Result counted up: by hop, by node of the hop, and for the
 // target.
 type Summary struct {
-	Hops   []HopSummary
-	Target stats.RTT // over the probes that the target itself answered
+	Hops []HopSummary
+	// Target is over the probes that the target answered: every arrival, and
+	// every unreachable answer from the target's own address.
+	Target stats.RTT
 }
 
 // HopSummary is what one TTL showed.
@@ -44,7 +46,7 @@ func Summarise(r *Result) Summary {
 			continue
 		}
 		hop.node(p, both).add(p.Answer, r.Spec.Target.Is6())
-		if p.Answer.Arrival {
+		if p.Answer.ofTarget(r.Spec.Target) {
 			s.Target.Add(p.Answer.RTT)
 		}
 	}

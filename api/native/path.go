@@ -11,7 +11,7 @@ import (
 type Path struct {
 	Flow         int        `json:"flow"`
 	Encapsulated bool       `json:"encapsulated"`
-	Reached      bool       `json:"reached"` // the target answered this flow
+	Reached      bool       `json:"reached"` // a packet of this flow reached the target
 	IPs          []*Address `json:"ips"`     // by TTL from 1 on; null: no answer
 }
 

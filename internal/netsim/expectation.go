@@ -29,6 +29,9 @@ type Expectation struct {
 	Stop string `yaml:"stop"`
 	// Hops are all that the result shows, by TTL.
 	Hops []ExpectedHop `yaml:"hops"`
+	// Summary is how many packets the summary of the target counts, those of
+	// both halves of a gre+icmp trace together; absent: not checked.
+	Summary *int `yaml:"summary"`
 	// Limited are the TTLs whose loss is told to be a router's limit. Absent:
 	// not checked.
 	Limited []int `yaml:"limited"`
