@@ -164,7 +164,8 @@ func (t *tracing) printCSV(ctx context.Context, to terminal) (code int, err erro
 
 // printJSON has the API's service do it all and prints the envelope.
 func (t *tracing) printJSON(ctx context.Context, to terminal) (code int, err error) {
-	service, err := api.New(api.Config{Colos: []api.Colo{t.colo}, Annotator: t.names})
+	colo := &endingsColo{Colo: t.colo}
+	service, err := api.New(api.Config{Colos: []api.Colo{colo}, Annotator: t.names})
 	if err != nil {
 		return exitError, err
 	}
@@ -180,7 +181,7 @@ func (t *tracing) printJSON(ctx context.Context, to terminal) (code int, err err
 		} else if err != nil {
 			return err
 		}
-		code = codeOf(response)
+		code = codeOf(response, colo.take())
 		if err := encoder.Encode(response); err != nil {
 			return fmt.Errorf("printing: %w", err)
 		}
@@ -189,23 +190,46 @@ func (t *tracing) printJSON(ctx context.Context, to terminal) (code int, err err
 	return code, err
 }
 
-// codeOf returns the exit code that an answer stands for.
-func codeOf(response *api.Response) int {
+// endingsColo is a colo that notes how its traces end: the answer of the API
+// has the packets that the target answered, but not whether it was reached.
+type endingsColo struct {
+	api.Colo
+	mu   sync.Mutex
+	code int // exit code for the worst trace so far
+}
+
+// Trace implements api.Colo.
+func (c *endingsColo) Trace(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
+	result, err := c.Colo.Trace(ctx, target, spec)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.code = max(c.code, outcome{result, err}.code())
+	return result, err //nolint:wrapcheck // it is the colo's own
+}
+
+// take returns the exit code for the traces since the last call.
+func (c *endingsColo) take() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	code := c.code
+	c.code = exitOK
+	return code
+}
+
+// codeOf returns the exit code for an answer of the API, given that for the
+// traces in it.
+func codeOf(response *api.Response, traces int) int {
 	if !response.Success {
 		return exitError
 	}
-	code := exitOK
 	for _, target := range response.Result {
 		for _, colo := range target.Colos {
-			switch {
-			case colo.Error != "":
-				code = exitError
-			case colo.Summary.PacketCount == 0:
-				code = max(code, exitPartial)
+			if colo.Error != "" {
+				return exitError
 			}
 		}
 	}
-	return code
+	return traces
 }
 
 // responders returns every address that answered, each once.
