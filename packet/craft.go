@@ -89,12 +89,7 @@ func synOptions(flow *Flow) gopacket.Payload {
 	}
 	b := binary.BigEndian.AppendUint16([]byte{2, 4}, mss)
 	b = append(b, 4, 2, 8, 10)
-	// A constant timestamp value per flow: were it to go back between two
-	// probes, a listener that still holds the first would drop the second
-	// (RFC 7323 section 5.3).
-	b = binary.BigEndian.AppendUint16(b, flow.SourcePort)
-	b = binary.BigEndian.AppendUint16(b, flow.TargetPort)
-	return append(b, 0, 0, 0, 0, 1, 3, 3, synWindowScale)
+	return append(b, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, synWindowScale) // Build writes the timestamp value
 }
 
 // payload is payloadLen bytes: blank bytes for what Build writes,

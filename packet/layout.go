@@ -15,7 +15,7 @@ package packet
 //	UDP     0 ports, 4 length, 6 checksum (the sequence)*,
 //	        8 sequence*, 10 tag*, 18 balance=, 20 fill to 40
 //	TCP     0 ports, 4 sequence*, 12 SYN, 14 window, 16 checksum*,
-//	        20 MSS, 24 SACK permitted, 26 timestamps, 36 NOP, 37 window scale, to 40
+//	        20 MSS, 24 SACK permitted, 26 timestamps (value: tag*), 36 NOP, 37 window scale, to 40
 //	GRE     0 flags (K), 2 protocol type, 4 key, 8 inner IP header,
 //	        then from target to source a keepalive:
 //	        0 flags (K), 2 protocol type 0, 4 key, 8 sequence*, 12 tag*, 20 fill to 40
@@ -24,15 +24,21 @@ package packet
 //
 // So a probe is 40 bytes behind its IP header (60 and 80 bytes in all, as
 // traceroute(8) sends), or 40 bytes behind the inner one of two IP headers and
-// a GRE header (88 and 128 bytes).
+// a GRE header (88 and 128 bytes), followed by TTL-1 zero bytes: the receiver
+// of the inner packet ignores what lies beyond its total length (RFC 1122
+// section 3.2.1.2, RFC 8200 section 3).
 //
 // The first 8 bytes behind the IP header, which every router quotes (RFC 792),
-// name the flow in each type, and the probe too in all but the GRE ones; those
-// are told apart by the IPID, or by the inner packet where a router quotes
-// more (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4).
+// identify the flow in each type, and the probe too in all but the GRE ones.
+// Those are distinguished by the inner packet where a router quotes more (RFC
+// 1812 section 4.3.2.3, RFC 4443 section 2.4), by the IPID, or by the length
+// in the quoted IP header.
+
+// MaxPadding is the most that a GRE probe is padded with: that of TTL 64.
+const MaxPadding = 63
 
 // MaxProbeLen is the length of the longest probe: GRE over IPv6.
-const MaxProbeLen = ipv6HeaderLen + greHeaderLen + ipv6HeaderLen + segmentLen
+const MaxProbeLen = ipv6HeaderLen + greHeaderLen + ipv6HeaderLen + segmentLen + MaxPadding
 
 // segmentLen is the length of every ICMP, UDP, TCP and keepalive segment:
 // 8 bytes of header and 32 of payload, or a SYN with 20 bytes of options.
@@ -145,7 +151,9 @@ const (
 	tcpFlags           = 13
 	tcpWindow          = 14
 	tcpChecksum        = 16
-	tcpTimestamp       = 28 // in a probe's options: the value that the kind and length precede
+	tcpTimestampOption = 26 // in a probe's options: kind, length, value, echo
+	tcpTimestamp       = 28
+	timestampKindLen   = 8<<8 | 10 // RFC 7323 section 3.2
 
 	tcpSYN = 0x02
 	tcpRST = 0x04

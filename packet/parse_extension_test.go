@@ -148,8 +148,8 @@ func TestLengthFieldBoundsQuote(t *testing.T) {
 	quote[ipv6NextHeader] = protocolHopByHop
 	after := structure(object(1, 1, bytes.Repeat([]byte{0x05, 0xdc, 0x11, 0x01}, 4)...)...)
 	got := parseOK(t, timeExceeded(t, family.router, family.source, [4]byte{0: 128 / 8}, quote, after...))
-	if want := quoteOf(flow, goldenMark, 8); got.Quote != want || len(got.Extensions.MPLS()) != 4 {
-		t.Errorf("%+v\nwant %+v", got.Quote, want)
+	if diff := cmp.Diff(quoteOf(flow, goldenMark, 8), got.Quote, replyOptions()); diff != "" || len(got.Extensions.MPLS()) != 4 {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 	family = families[0]
 	b := timeExceeded(t, family.router, family.source, [4]byte{1: 24 / 4}, padded(t, 0, 60)[:24], after...)

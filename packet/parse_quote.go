@@ -10,8 +10,8 @@ const minQuoted = 8
 // 4.1 recommends each header once, and destination options twice: six.
 const maxExtensionHeaders = 8
 
-// parseQuoteIPv4 reads a quoted IPv4 packet. Its length and checksum fields
-// are not looked at: routers have been seen to rewrite them.
+// parseQuoteIPv4 reads a quoted IPv4 packet. Its checksum field is ignored and
+// its length field bounds nothing: routers have been seen to rewrite them.
 func parseQuoteIPv4(b []byte, q *Quote) error {
 	if len(b) < ipv4HeaderLen {
 		return ErrTruncated
@@ -24,6 +24,7 @@ func parseQuoteIPv4(b []byte, q *Quote) error {
 		return ErrTruncated
 	}
 	q.TTL, q.TOS = b[ipv4TTL], b[ipv4TOS]
+	q.Length = uint32(binary.BigEndian.Uint16(b[ipv4TotalLen:]))
 	q.IPID = binary.BigEndian.Uint16(b[ipv4ID:])
 	q.Source, q.Target = addr4(b[ipv4Source:]), addr4(b[ipv4Target:])
 	q.Fragment = binary.BigEndian.Uint16(b[ipv4Fragment:])&fragmentOffset != 0
@@ -42,6 +43,7 @@ func parseQuoteIPv6(b []byte, q *Quote) error {
 		return ErrMalformed
 	}
 	q.TTL, q.TOS = b[ipv6HopLimit], uint8(word>>20)
+	q.Length = ipv6HeaderLen + uint32(binary.BigEndian.Uint16(b[ipv6PayloadLen:]))
 	q.FlowLabel = word & maxFlowLabel
 	q.Source, q.Target = addr16(b[ipv6Source:]), addr16(b[ipv6Target:])
 	protocol, segment := b[ipv6NextHeader], b[ipv6HeaderLen:]
@@ -122,8 +124,7 @@ func parseQuotedSegment(b []byte, echoRequest uint8, q *Quote) error {
 	case UDP:
 		parseQuotedUDP(b, q)
 	case TCP:
-		q.SourcePort, q.TargetPort = ports(b)
-		q.Sequence, q.HasSequence = binary.BigEndian.Uint32(b[tcpSequence:]), true
+		parseQuotedTCP(b, q)
 	case GRE:
 		parseQuotedGRE(b, echoRequest, q)
 	}
@@ -141,6 +142,17 @@ func parseQuotedEcho(b []byte, echoRequest uint8, q *Quote) bool {
 	q.Sequence, q.HasSequence = uint32(binary.BigEndian.Uint16(b[icmpSequence:])), true
 	q.setTag(b, echoTag)
 	return true
+}
+
+// parseQuotedTCP reads a SYN, with its timestamp value where the quote reaches
+// that far and the options are laid out as Build does it.
+func parseQuotedTCP(b []byte, q *Quote) {
+	q.SourcePort, q.TargetPort = ports(b)
+	q.Sequence, q.HasSequence = binary.BigEndian.Uint32(b[tcpSequence:]), true
+	if len(b) >= tcpTimestamp+4 && binary.BigEndian.Uint16(b[tcpTimestampOption:]) == timestampKindLen {
+		q.Tag = uint64(binary.BigEndian.Uint32(b[tcpTimestamp:]))
+		q.HasTag = q.Tag != 0
+	}
 }
 
 // parseQuotedUDP takes the sequence from the payload where the quote reaches

@@ -29,7 +29,12 @@ func quoteOf(flow Flow, m Mark, n int) Quote {
 			n -= ipv6HeaderLen - ipv4HeaderLen
 		}
 	}
-	if flow.Type != TCP && n >= tagAt+8 {
+	switch {
+	case flow.Type == TCP:
+		if n >= tcpTimestamp+4 {
+			q.Tag, q.HasTag = m.Tag&0xffffffff, true
+		}
+	case n >= tagAt+8:
 		q.Tag, q.HasTag = m.Tag, true
 	}
 	switch flow.Type {
@@ -93,6 +98,9 @@ func TestRoundTrip(t *testing.T) {
 			if diff := cmp.Diff(want, *r, replyOptions()); diff != "" {
 				rt.Fatalf("%d quoted (-want +got):\n%s", n, diff)
 			}
+			if int(r.Quote.Length) != len(probe) {
+				rt.Fatalf("quoted length %d of a probe of %d bytes", r.Quote.Length, len(probe))
+			}
 		})
 	})
 }
@@ -104,7 +112,11 @@ func TestParseKernelReplies(t *testing.T) {
 	captured := func(family int, typ Type, hop uint32, n int) Quote {
 		flow := flowOf(typ, families[family].source, families[family].target)
 		flow.TOS, flow.TargetPort = 0, 80
-		return quoteOf(flow, Mark{TTL: 1, IPID: 0x4000 + uint16(hop), Sequence: 0x700 + hop, Tag: goldenMark.Tag}, n)
+		m := Mark{TTL: 1, IPID: 0x4000 + uint16(hop), Sequence: 0x700 + hop, Tag: goldenMark.Tag}
+		if typ == TCP {
+			m.Tag = 0x9c900050
+		}
+		return quoteOf(flow, m, n)
 	}
 	router := [][]netip.Addr{
 		{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("198.51.100.2")},

@@ -47,9 +47,10 @@ type Flow struct {
 	TOS            uint8      // IPv4 TOS, IPv6 traffic class
 }
 
-// Mark is what tells one probe of a flow from the next.
+// Mark distinguishes the probes of a flow.
 type Mark struct {
-	// TTL is the IPv4 TTL or IPv6 hop limit, 1 to 255.
+	// TTL is the IPv4 TTL or IPv6 hop limit, 1 to 255. GRE probes are padded
+	// with TTL-1 bytes, at most MaxPadding.
 	TTL uint8
 	// IPID is the IPv4 identification. It must not be 0: the kernel would
 	// replace it. Not carried in IPv6.
@@ -58,9 +59,10 @@ type Mark struct {
 	// (16 bits), the UDP checksum (1 to 0xfffe, balanced by the payload), the
 	// TCP sequence number (32 bits), and for GRE a number inside the keepalive.
 	Sequence uint32
-	// Tag is a keyed value that only the sender can compute. It rides in the
-	// payload of every type that has one (all but TCP). It must not be 0:
-	// that is how a padded quote looks.
+	// Tag is a value that only the sender can compute. It is carried in the
+	// payload; for TCP its low 32 bits are the timestamp value (RFC 7323),
+	// which must rise with the order of sending. What is carried must not be
+	// 0, which is what a padded quote looks like.
 	Tag uint64
 }
 

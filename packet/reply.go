@@ -65,7 +65,8 @@ type Reply struct {
 type Quote struct {
 	Type           Type // by protocol; GRE stands for both GRE types, 0 for a protocol that no probe uses
 	Source, Target netip.Addr
-	TTL            uint8 // as quoted, so after the decrements of the path
+	Length         uint32 // of the whole packet, as the quoted IP header gives it
+	TTL            uint8  // as quoted, so after the decrements of the path
 	TOS            uint8
 	IPID           uint16 // IPv4
 	FlowLabel      uint32 // IPv6
@@ -78,7 +79,7 @@ type Quote struct {
 	Checksum               uint16 // ICMP: of the echo request
 	Key                    uint32 // GRE
 	HasKey                 bool
-	Tag                    uint64 // when the quote is long enough to hold it and it is not 0, as in padding
+	Tag                    uint64 // as Mark.Tag (of TCP, its low 32 bits), when the quote is long enough to hold it and it is not 0, as in padding
 	HasTag                 bool
 }
 

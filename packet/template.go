@@ -96,7 +96,6 @@ func (t *Template) name(flow *Flow) {
 		binary.BigEndian.PutUint16(segment, flow.SourcePort)
 	case TCP:
 		binary.BigEndian.PutUint16(segment, flow.SourcePort)
-		binary.BigEndian.PutUint16(segment[tcpTimestamp:], flow.SourcePort)
 	case GRE:
 		binary.BigEndian.PutUint32(segment[greKey:], flow.Key)
 	}
@@ -156,22 +155,45 @@ func prepareSegment(b []byte, offset int, flow *Flow) uint16 {
 	return fold(s)
 }
 
-// Len returns the length in bytes of every probe of the flow, at most
-// MaxProbeLen.
-func (t *Template) Len() int { return len(t.bytes) }
+// Len returns the length in bytes of the flow's probe with the given TTL, at
+// most MaxProbeLen.
+func (t *Template) Len(ttl uint8) int { return len(t.bytes) + t.padding(ttl) }
 
-// Build writes the probe named by m to the start of dst, which must have room
-// (capacity) for Len bytes, and returns their number. It does not check m: see
-// Mark for what its fields must not be.
+// TTLOf is the inverse of Len, for the total length of a quoted GRE probe as
+// its IP header gives it. ok is false for types whose probes are all of one
+// length, and for a length that no probe of the flow has.
+func (t *Template) TTLOf(length uint32) (ttl uint8, ok bool) {
+	padding := int(length) - len(t.bytes)
+	if t.kind != GRE && t.kind != GREEcho || padding < 0 || padding > MaxPadding {
+		return 0, false
+	}
+	return uint8(padding) + 1, true
+}
+
+// padding is the number of bytes behind the inner packet of a GRE probe.
+func (t *Template) padding(ttl uint8) int {
+	if t.kind != GRE && t.kind != GREEcho {
+		return 0
+	}
+	return min(int(ttl)-1, MaxPadding)
+}
+
+// Build writes the probe that m describes to the start of dst, which must have
+// room (capacity) for MaxProbeLen bytes, and returns its length. It does not
+// check m: see Mark for what its fields must not be.
 func (t *Template) Build(dst []byte, m Mark) int {
-	dst = dst[:len(t.bytes)]
+	padding := t.padding(m.TTL)
+	dst = dst[:len(t.bytes)+padding]
 	copy(dst, t.bytes)
+	clear(dst[len(t.bytes):])
 	if t.ipv6 {
 		dst[ipv6HopLimit] = m.TTL
+		binary.BigEndian.PutUint16(dst[ipv6PayloadLen:], uint16(len(dst)-ipv6HeaderLen))
 	} else {
+		binary.BigEndian.PutUint16(dst[ipv4TotalLen:], uint16(len(dst)))
 		binary.BigEndian.PutUint16(dst[ipv4ID:], m.IPID)
 		dst[ipv4TTL] = m.TTL
-		s := uint64(t.headerSum) + uint64(m.IPID) + uint64(m.TTL)<<8
+		s := uint64(t.headerSum) + uint64(padding) + uint64(m.IPID) + uint64(m.TTL)<<8
 		binary.BigEndian.PutUint16(dst[ipv4Checksum:], ^fold(s))
 	}
 	segment := dst[t.segment:]
@@ -208,7 +230,9 @@ func patchUDP(b []byte, base uint16, m Mark) {
 }
 
 func patchTCP(b []byte, base uint16, m Mark) {
+	timestamp := uint32(m.Tag)
 	binary.BigEndian.PutUint32(b[tcpSequence:], m.Sequence)
-	s := uint64(base) + uint64(m.Sequence)
+	binary.BigEndian.PutUint32(b[tcpTimestamp:], timestamp)
+	s := uint64(base) + uint64(m.Sequence) + uint64(timestamp)
 	binary.BigEndian.PutUint16(b[tcpChecksum:], ^fold(s))
 }

@@ -132,7 +132,7 @@ func TestBuildMatchesGopacket(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			flow, m := drawFlow(rt, base), drawMark(rt)
 			got := build(t, flow, m)
-			if len(got) != mustTemplate(t, flow).Len() || len(got) > MaxProbeLen {
+			if len(got) != mustTemplate(t, flow).Len(m.TTL) || len(got) > MaxProbeLen {
 				rt.Fatalf("%d bytes", len(got))
 			}
 			if diff := cmp.Diff(oracle(t, flow, m, got), got); diff != "" {
@@ -167,6 +167,11 @@ func oracle(t testing.TB, flow Flow, m Mark, probe []byte) []byte {
 	if flow.Source.Is6() {
 		network = &layers.IPv6{SrcIP: flow.Source.AsSlice(), DstIP: flow.Target.AsSlice()}
 		icmp, etherType = layers.IPProtocolICMPv6, layers.EthernetTypeIPv6
+	}
+	var padding []byte
+	if flow.Type == GRE || flow.Type == GREEcho {
+		padding = make([]byte, min(m.TTL-1, MaxPadding))
+		probe = probe[:len(probe)-len(padding)]
 	}
 	tail := gopacket.Payload(probe[len(probe)-payloadLen:])
 	var segment []byte
@@ -203,16 +208,16 @@ func oracle(t testing.TB, flow Flow, m Mark, probe []byte) []byte {
 		return ip(layers.IPProtocolTCP, m.TTL, m.IPID, false, segment)
 	case GRE:
 		inner := ip(layers.IPProtocolGRE, 64, 0, true, segment)
-		return ip(layers.IPProtocolGRE, m.TTL, m.IPID, false, serialize(all, &layers.GRE{KeyPresent: true, Key: flow.Key, Protocol: etherType}, gopacket.Payload(inner)))
+		return ip(layers.IPProtocolGRE, m.TTL, m.IPID, false, serialize(all, &layers.GRE{KeyPresent: true, Key: flow.Key, Protocol: etherType}, gopacket.Payload(append(inner, padding...))))
 	case GREEcho:
 		inner := ip(icmp, 64, 0, false, segment)
-		return ip(layers.IPProtocolGRE, m.TTL, m.IPID, false, serialize(all, &layers.GRE{KeyPresent: true, Key: flow.Key, Protocol: etherType}, gopacket.Payload(inner)))
+		return ip(layers.IPProtocolGRE, m.TTL, m.IPID, false, serialize(all, &layers.GRE{KeyPresent: true, Key: flow.Key, Protocol: etherType}, gopacket.Payload(append(inner, padding...))))
 	}
 	return ip(icmp, m.TTL, m.IPID, false, segment)
 }
 
 // TestFlowIsConstant checks that nothing a router may hash differs between
-// the probes of a flow: the IP header but for TTL, IPID and checksum, and the
+// the probes of a flow: the IP header but for TTL, IPID, length and checksum, and the
 // first 4 bytes behind it (ports, or ICMP type, code and checksum); for ICMP
 // also the identifier, for GRE also the key and the inner header.
 func TestFlowIsConstant(t *testing.T) {
@@ -225,9 +230,11 @@ func TestFlowIsConstant(t *testing.T) {
 				if flow.Source.Is4() {
 					at = ipv4HeaderLen
 					clear(b[ipv4ID : ipv4ID+2])
+					clear(b[ipv4TotalLen : ipv4TotalLen+2])
 					b[ipv4TTL] = 0
 					clear(b[ipv4Checksum : ipv4Checksum+2])
 				} else {
+					clear(b[ipv6PayloadLen : ipv6PayloadLen+2])
 					b[ipv6HopLimit] = 0
 				}
 				constant := map[Type]int{ICMP: icmpSequence, UDP: 4, TCP: 4, GRE: 8 + at + keepaliveSequence, GREEcho: 8 + at + icmpSequence}
@@ -241,6 +248,8 @@ func TestFlowIsConstant(t *testing.T) {
 	})
 }
 
+// TestProbeLengths: all types have one length, but for GRE's padding, which
+// identifies the TTL.
 func TestProbeLengths(t *testing.T) {
 	want := map[string]int{
 		"icmp-v4": 60, "udp-v4": 60, "tcp-v4": 60, "gre-v4": 88, "gre-echo-v4": 88,
@@ -249,8 +258,24 @@ func TestProbeLengths(t *testing.T) {
 	for _, family := range families {
 		for _, typ := range allTypes {
 			name := typ.String() + "-" + family.name
-			if got := mustTemplate(t, flowOf(typ, family.source, family.target)).Len(); got != want[name] {
-				t.Errorf("%s: %d bytes, want %d", name, got, want[name])
+			template := mustTemplate(t, flowOf(typ, family.source, family.target))
+			for ttl := uint8(1); ttl <= 64; ttl++ {
+				length := want[name]
+				padded := typ == GRE || typ == GREEcho
+				if padded {
+					length += int(ttl) - 1
+				}
+				if got := template.Len(ttl); got != length {
+					t.Errorf("%s, TTL %d: %d bytes, want %d", name, ttl, got, length)
+				}
+				if got, ok := template.TTLOf(uint32(length)); ok != padded || padded && got != ttl {
+					t.Errorf("%s: %d bytes are of TTL %d, %v", name, length, got, ok)
+				}
+			}
+			for _, length := range []int{0, want[name] - 1, want[name] + 64, 65535} {
+				if _, ok := template.TTLOf(uint32(length)); ok {
+					t.Errorf("%s: a probe of %d bytes", name, length)
+				}
 			}
 		}
 	}

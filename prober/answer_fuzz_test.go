@@ -46,8 +46,8 @@ func newAnswering(t testing.TB, typ packet.Type, ipv6 bool) answering {
 		}
 		traces = append(traces, newTrace(spec, typ, source, uint64(i)+1))
 	}
-	if err := a.register(traces); err != nil {
-		t.Fatal(err)
+	if a.engine.identity.reserve(traces, 0) != nil {
+		t.Fatal("too few identifiers")
 	}
 	t.Cleanup(func() {
 		for _, tr := range traces {
@@ -68,22 +68,6 @@ func newAnswering(t testing.TB, typ packet.Type, ipv6 bool) answering {
 		}
 	}
 	return a
-}
-
-// register gives the traces names, as Engine.tryRegister does, at time 0.
-func (a answering) register(traces []*trace) error {
-	id := a.engine.identity
-	for _, tr := range traces {
-		if err := id.acquire(tr, 0); err != nil {
-			return err
-		}
-		for i := range tr.flows {
-			f := &tr.flows[i]
-			f.tag = id.tag(tr.nonce, spaceOf(tr.typ), f.handle, 0)
-			f.sourcePort = id.sourcePort(tr.typ, f.handle)
-		}
-	}
-	return nil
 }
 
 // FuzzAnswer takes right answers to probes that were sent, changes them, and
@@ -111,7 +95,7 @@ func FuzzAnswer(f *testing.F) {
 		if packet.Parse(&in, &r) != nil {
 			return
 		}
-		m, why := a.engine.identity.find(&r)
+		m, why := a.engine.identity.find(&r, 0)
 		if why == matched {
 			a.holdMatch(t, m, &r)
 		}
@@ -127,7 +111,7 @@ func FuzzAnswer(f *testing.F) {
 func (a answering) holdMatch(t *testing.T, m match, r *packet.Reply) {
 	t.Helper()
 	if m.ttl == 0 {
-		if r.Kind != packet.UDPAnswer && r.Kind != packet.GREAnswer {
+		if r.Kind != packet.UDPAnswer && r.Kind != packet.GREAnswer && r.Kind != packet.Reset {
 			t.Fatalf("%v names a flow and no probe", r.Kind)
 		}
 		if r.From != m.trace.target {
@@ -150,8 +134,8 @@ func (a answering) holdMatch(t *testing.T, m match, r *packet.Reply) {
 	// Not sent yet: the trace itself knows that, see holdTraces.
 }
 
-// quotedBy: the quote names the probe, and holds sixteen keyed bits of it, or
-// ten for UDP whose checksum was translated.
+// quotedBy: the quote identifies the flow, and holds the TTL and keyed bits of
+// the probe in one place or in two (docs/adr/0001).
 func (p *sentProbe) quotedBy(q *packet.Quote) bool {
 	f := &p.trace.flows[p.flow]
 	v4 := p.trace.target.Is4()
@@ -161,16 +145,18 @@ func (p *sentProbe) quotedBy(q *packet.Quote) bool {
 	if q.Target != p.trace.target {
 		return false
 	}
+	identified := v4 && q.IPID == p.mark.IPID
+	summed := q.Checksum == f.checksum()
+	endpoint := q.SourcePort == f.sourcePort && q.TargetPort == p.trace.port
 	switch p.trace.typ {
 	case packet.ICMP:
-		return numbered && (q.Checksum == f.checksum() || tagged || labelled)
+		return q.EchoID == uint16(f.handle) && (tagged || numbered && (summed || labelled) || identified && (summed || numbered))
 	case packet.UDP:
-		return q.SourcePort == f.sourcePort && q.TargetPort == p.trace.port &&
-			(v4 && q.IPID == p.mark.IPID || tagged || numbered && labelled)
+		return endpoint && (tagged || numbered || identified)
 	case packet.TCP:
-		return q.SourcePort == f.sourcePort && q.TargetPort == p.trace.port && q.Sequence == p.mark.Sequence
+		return endpoint && (q.Sequence == p.mark.Sequence || q.HasTag && uint32(q.Tag) == uint32(p.mark.Tag) || identified)
 	}
-	return q.Key == f.key() && (q.HasSequence && numbered || !q.HasSequence && v4 && q.IPID == p.mark.IPID)
+	return q.Key == f.key() && (tagged || identified || int(q.Length) == len(p.bytes) || q.HasSequence && numbered && q.EchoID == uint16(f.handle))
 }
 
 // answeredBy: the reply of the target holds what was sent to it.
@@ -179,9 +165,11 @@ func (p *sentProbe) answeredBy(r *packet.Reply) bool {
 	numbered := r.HasSequence && uint16(r.Sequence) == uint16(p.mark.Sequence)
 	switch r.Kind {
 	case packet.EchoReply:
-		return r.EchoID == uint16(f.handle) && uint16(r.Sequence) == uint16(p.mark.Sequence) && r.HasTag && r.Tag == p.mark.Tag
+		return r.EchoID == uint16(f.handle) && uint16(r.Sequence) == uint16(p.mark.Sequence) &&
+			(r.HasTag && r.Tag == p.mark.Tag || p.trace.typ == packet.ICMP && r.From == p.trace.target)
 	case packet.SynAck, packet.Reset:
-		return r.From == p.trace.target && r.SourcePort == p.trace.port && r.TargetPort == f.sourcePort && r.Sequence == p.mark.Sequence
+		return r.From == p.trace.target && r.SourcePort == p.trace.port && r.TargetPort == f.sourcePort &&
+			(r.Sequence == p.mark.Sequence || r.Kind == packet.Reset && r.Sequence+1 == p.mark.Sequence)
 	case packet.UDPAnswer:
 		return r.From == p.trace.target && r.SourcePort == p.trace.port && r.TargetPort == f.sourcePort && numbered
 	case packet.Decapsulated:
@@ -230,7 +218,7 @@ func TestRightAnswersMatch(t *testing.T) {
 					if err := packet.Parse(&in, &r); err != nil {
 						t.Fatalf("%v, form %d: %v", typ, form, err)
 					}
-					m, why := a.engine.identity.find(&r)
+					m, why := a.engine.identity.find(&r, 0)
 					if why != matched || m.trace != p.trace || m.flow != p.flow || m.ttl != p.ttl && m.ttl != 0 {
 						t.Errorf("%v, form %d, TTL %d of flow %d: fate %v, TTL %d of flow %d", typ, form, p.ttl, p.flow, why, m.ttl, m.flow)
 					}

@@ -40,8 +40,8 @@ type Options struct {
 // ErrClosed is returned by Trace when the engine is closed.
 var ErrClosed = errors.New("prober: engine is closed")
 
-// ErrCapacity is matched when a trace could not start because all probe
-// identities stayed in use.
+// ErrCapacity is matched when a trace could not start because other traces
+// held the identifiers that it needs for as long as it could wait.
 var ErrCapacity = errors.New("prober: too many traces at once")
 
 // Engine runs traces over one Transport. All methods are safe for concurrent
@@ -232,6 +232,9 @@ func (e *Engine) release(traces []*trace) {
 		}
 		e.identity.release(t, until)
 	}
+	if e.identity.waiting() {
+		e.rouse(e.identity.nextExpiry())
+	}
 }
 
 // types returns the kinds of probe that the method sends, one trace each.
@@ -243,59 +246,6 @@ func (m Method) types() []packet.Type {
 		GRE:     {packet.GRE},
 		GREICMP: {packet.GREEcho, packet.ICMP},
 	}[m]
-}
-
-// How long a trace waits for identities that others hold, and how often it
-// looks.
-const (
-	identityWait = 10 * time.Second
-	identityPoll = 20 * time.Millisecond
-)
-
-// register reserves an identity for every flow of the traces.
-func (e *Engine) register(ctx context.Context, traces []*trace) error {
-	deadline := time.Now().Add(identityWait)
-	for {
-		err := e.tryRegister(traces)
-		if !errors.Is(err, errExhausted) {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return ErrCapacity
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("prober: trace not started: %w", ctx.Err())
-		case <-e.stop:
-			return ErrClosed
-		case <-time.After(identityPoll):
-		}
-	}
-}
-
-func (e *Engine) tryRegister(traces []*trace) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return ErrClosed
-	}
-	now := e.now()
-	for i, t := range traces {
-		if err := e.identity.acquire(t, now.mono); err != nil {
-			for _, taken := range traces[:i] {
-				e.identity.release(taken, now.mono)
-			}
-			return err
-		}
-	}
-	for _, t := range traces {
-		for i := range t.flows {
-			f := &t.flows[i]
-			f.tag = e.identity.tag(t.nonce, spaceOf(t.typ), f.handle, 0)
-			f.sourcePort = e.identity.sourcePort(t.typ, f.handle)
-		}
-	}
-	return nil
 }
 
 // start hands the traces to the sender.

@@ -1,9 +1,7 @@
 package prober
 
 import (
-	"encoding/binary"
-	"errors"
-	"hash/maphash"
+	"container/heap"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -11,16 +9,12 @@ import (
 	"probe-agent/packet"
 )
 
-// errExhausted: no identity is free now. One will be when a running trace has
-// ended and its quarantine has passed.
-var errExhausted = errors.New("prober: no free probe identity")
-
-// space is a set of flow names that cannot be mistaken for each other.
+// space is a set of flow identifiers that cannot be mistaken for each other.
 type space uint8
 
-// The spaces. Echo names are 16-bit echo identifiers and the upper half of
-// GRE keys; UDP and TCP names are a source port and a block of 64 numbers
-// that the UDP checksum or TCP sequence number carries.
+// The spaces. In echoSpace a handle is what the packets carry: the echo
+// identifier, and the upper half of the GRE key. A flow of the others is
+// identified by its endpoint.
 const (
 	echoSpace space = iota
 	udpSpace
@@ -38,18 +32,19 @@ func spaceOf(t packet.Type) space {
 	return echoSpace
 }
 
+// ttlBits is the size of a probe's TTL - 1 within a field that it shares.
 const (
-	ttlBits       = 6 // a probe's TTL - 1 within its flow
-	ttlMask       = 1<<ttlBits - 1
-	blockBits     = 16 - ttlBits
-	maxPorts      = 1 << (16 - blockBits)
-	blocksPerPort = 1<<blockBits - 1 // the last block would reach the UDP checksum 0xffff, which the wire cannot tell from 0
+	ttlBits = 6
+	ttlMask = 1<<ttlBits - 1
 )
 
-// handle names a flow within its space.
+// handle identifies a flow within its space.
 type handle uint16
 
-// token names a probe in a transmit stamp.
+// handles is how many there are of a space.
+const handles = 1 << 16
+
+// token identifies a probe in a transmit timestamp.
 func token(s space, h handle, ttl uint8) uint32 {
 	return uint32(s)<<(16+ttlBits) | uint32(h)<<ttlBits | uint32(ttl-1)
 }
@@ -58,215 +53,190 @@ func splitToken(t uint32) (s space, h handle, ttl uint8) {
 	return space(t >> (16 + ttlBits)), handle(t >> ttlBits), uint8(t&ttlMask) + 1
 }
 
-// flowRef is what a handle leads to.
+// endpoint is what an answer says of the UDP or TCP flow that it belongs to,
+// and all that some answers say. So no two flows share one.
+type endpoint struct {
+	space                  space
+	target                 netip.Addr
+	targetPort, sourcePort uint16
+}
+
+// flowRef is what a handle refers to.
 type flowRef struct {
 	trace   *trace // nil when the handle is free or in quarantine
 	flow    uint8
 	retired bool // in quarantine: what names it comes late
 }
 
-// quarantined is a handle that waits until no late answer can name it.
-type quarantined struct {
-	handle handle
-	until  instant
-	peer   udpPeer
-}
-
-// udpPeer is what a UDP or keyless answer is known by. A flow has its peer to
-// itself, because an answer names no more than this.
-type udpPeer struct {
-	target      netip.Addr
-	port, local uint16
-}
-
-// names hands out the handles of one space, so that two traces never share
-// one, and a handle rests for a while before it is used again.
+// names are the handles of one space.
 type names struct {
-	refs    []flowRef
-	free    [][]handle // by source port; a single list in the echo space
-	resting []quarantined
-	count   int // of all names
+	refs [handles]flowRef
+	free ring[handle]
 }
 
-// identity is all that tells probes apart. Not safe for concurrent use.
+// identity allocates what identifies probes, and finds the probe that an
+// answer belongs to. Not safe for concurrent use.
 type identity struct {
-	seed    maphash.Seed
-	ports   []uint16
-	portAt  map[uint16]int
-	spaces  [spaces]names
-	peers   map[udpPeer]handle
-	seqMask uint32 // makes TCP sequence numbers look as random as any
+	auth       *authenticator
+	ports      []uint16
+	portAt     map[uint16]int // the inverse of ports
+	spaces     [spaces]*names
+	flows      map[endpoint]handle // UDP and TCP flows, quarantined ones included
+	used       map[destination]*portSet
+	quarantine quarantine
+	queues     map[destination][]*reservation
+	watched    map[netip.Addr]*watch
 }
 
 func newIdentity(ports []uint16) *identity {
-	ports = ports[:min(len(ports), maxPorts)]
 	id := &identity{
-		seed:    maphash.MakeSeed(),
-		ports:   ports,
+		auth:    newAuthenticator(),
+		ports:   ports[:min(len(ports), maxPorts)],
 		portAt:  make(map[uint16]int, len(ports)),
-		peers:   make(map[udpPeer]handle),
-		seqMask: rand.Uint32(),
+		flows:   make(map[endpoint]handle),
+		used:    make(map[destination]*portSet),
+		queues:  make(map[destination][]*reservation),
+		watched: make(map[netip.Addr]*watch),
 	}
-	for i, p := range ports {
+	for i, p := range id.ports {
 		id.portAt[p] = i
 	}
-	id.spaces[echoSpace].init(1, 1<<16)
-	id.spaces[udpSpace].init(len(ports), blocksPerPort)
-	id.spaces[tcpSpace].init(len(ports), blocksPerPort)
+	for sp := range id.spaces {
+		id.spaces[sp] = &names{}
+	}
+	// Echo identifiers are part of what an off-path attacker has to guess.
+	for _, h := range rand.Perm(handles) {
+		id.spaces[echoSpace].free.push(handle(h))
+	}
+	for h := range handles {
+		id.spaces[udpSpace].free.push(handle(h))
+		id.spaces[tcpSpace].free.push(handle(h))
+	}
 	return id
 }
 
-func (n *names) init(lists, each int) {
-	stride := 1 << blockBits
-	if lists == 1 && each > stride {
-		stride = each
-	}
-	n.refs = make([]flowRef, lists*stride)
-	n.free = make([][]handle, lists)
-	n.count = lists * each
-	for l := range n.free {
-		n.free[l] = make([]handle, each)
-		for i, at := range rand.Perm(each) {
-			n.free[l][i] = handle(l*stride + at)
-		}
-	}
-}
-
-// port returns the index of the source port that h stands for.
-func (h handle) port() int { return int(h >> blockBits) }
-
-// number is what names the TTL's probe among all of h's source port.
-func (h handle) number(ttl uint8) uint16 { return uint16(h)<<ttlBits | uint16(ttl-1) }
-
-// byNumber is the inverse of number, given the index of the source port.
-func byNumber(port int, number uint16) (handle, uint8) {
-	return handle(port<<blockBits | int(number>>ttlBits)), uint8(number&ttlMask) + 1
-}
-
-// acquire registers every flow of t, each of a space with ports on a port of
-// its own. It takes all or none.
-func (id *identity) acquire(t *trace, now instant) error {
+// acquire allocates a handle for each flow of t, and in the spaces with ports a
+// source port. It takes all or nothing, and returns what is short in the
+// latter case: the ports of a destination, or the handles of a space.
+func (id *identity) acquire(t *trace, now instant) (short destination, ok bool) {
 	sp := spaceOf(t.typ)
-	n := &id.spaces[sp]
-	n.rest(id, now)
-	taken := 0
-	for offset, start := 0, rand.IntN(len(n.free)); taken < len(t.flows) && offset < len(n.free); offset++ {
-		list := (start + offset) % len(n.free)
-		for len(n.free[list]) > 0 && taken < len(t.flows) {
-			h := n.free[list][0]
-			peer := id.peer(t, h)
-			if _, used := id.peers[peer]; used && sp == udpSpace {
-				break
-			}
-			n.free[list] = n.free[list][1:]
-			n.refs[h] = flowRef{trace: t, flow: uint8(taken)}
-			if sp == udpSpace {
-				id.peers[peer] = h
-			}
-			t.flows[taken].handle = h
-			taken++
-			if sp != echoSpace {
-				break
-			}
-		}
+	n := id.spaces[sp]
+	if n.free.len() < len(t.flows) {
+		return destination{space: sp}, false
 	}
-	if taken == len(t.flows) {
-		return nil
+	d := destinationOf(t)
+	if sp != echoSpace && !id.takePorts(d, t.flows) {
+		return d, false
 	}
-	for i := range taken {
-		h := t.flows[i].handle
-		n.drop(id, quarantined{handle: h, peer: id.peer(t, h)})
-	}
-	return errExhausted
-}
-
-func (id *identity) peer(t *trace, h handle) udpPeer {
-	if t.typ != packet.UDP {
-		return udpPeer{}
-	}
-	return udpPeer{target: t.target, port: t.port, local: id.ports[h.port()]}
-}
-
-// release puts the flows of t to rest until the given time.
-func (id *identity) release(t *trace, until instant) {
-	n := &id.spaces[spaceOf(t.typ)]
 	for i := range t.flows {
-		h := t.flows[i].handle
-		n.refs[h] = flowRef{retired: true}
-		n.resting = append(n.resting, quarantined{handle: h, until: until, peer: id.peer(t, h)})
-	}
-}
-
-// rest frees the handles whose quarantine is over. They were put to rest in
-// about the order in which they may go: a longer one at the head only delays
-// those behind it.
-func (n *names) rest(id *identity, now instant) {
-	over := 0
-	for over < len(n.resting) && n.resting[over].until <= now {
-		n.drop(id, n.resting[over])
-		over++
-	}
-	n.resting = n.resting[over:]
-}
-
-// held is how many names are not free at a time.
-func (id *identity) held(now instant) int {
-	held := 0
-	for i := range id.spaces {
-		n := &id.spaces[i]
-		n.rest(id, now)
-		held += n.count
-		for _, list := range n.free {
-			held -= len(list)
+		f := &t.flows[i]
+		f.handle = n.free.pop()
+		f.tag = id.auth.tag(t.nonce, sp, f.handle, 0)
+		n.refs[f.handle] = flowRef{trace: t, flow: uint8(i)}
+		if sp == echoSpace {
+			continue
 		}
+		e := endpoint{space: sp, target: t.target, targetPort: t.port, sourcePort: f.sourcePort}
+		id.flows[e] = f.handle
+		if sp == tcpSpace {
+			f.startSequence(id.auth.endpoint(e), now)
+		}
+	}
+	id.watch(t.target)
+	return destination{}, true
+}
+
+// release puts the flows of t into quarantine until the given time.
+func (id *identity) release(t *trace, until instant) {
+	r := restingOf(t)
+	r.until = until
+	for _, h := range r.handles[:r.count] {
+		id.spaces[r.at.space].refs[h] = flowRef{retired: true}
+	}
+	heap.Push(&id.quarantine, &r)
+	id.unwatch(t.target)
+}
+
+// revert undoes acquire.
+func (id *identity) revert(t *trace) {
+	r := restingOf(t)
+	id.free(&r)
+	id.unwatch(t.target)
+}
+
+// expire ends the quarantines that are over, and gives what they free to those
+// that wait for it.
+func (id *identity) expire(now instant) {
+	for len(id.quarantine) > 0 && id.quarantine[0].until <= now {
+		r := heap.Pop(&id.quarantine).(*resting)
+		id.free(r)
+		id.serve(r.at, now)
+		id.serve(destination{space: r.at.space}, now)
+	}
+}
+
+// free makes the handles and ports of r available.
+func (id *identity) free(r *resting) {
+	n := id.spaces[r.at.space]
+	for i, h := range r.handles[:r.count] {
+		n.refs[h] = flowRef{}
+		n.free.push(h)
+		if r.at.space != echoSpace {
+			delete(id.flows, endpoint{space: r.at.space, target: r.at.target, targetPort: r.at.port, sourcePort: r.ports[i]})
+		}
+	}
+	if r.at.space != echoSpace {
+		id.givePorts(r.at, r.ports[:r.count])
+	}
+}
+
+// held is how many handles are allocated or in quarantine.
+func (id *identity) held(now instant) int {
+	id.expire(now)
+	held := 0
+	for _, n := range id.spaces {
+		held += handles - n.free.len()
 	}
 	return held
 }
 
-func (n *names) drop(id *identity, q quarantined) {
-	n.refs[q.handle] = flowRef{}
-	list := 0
-	if len(n.free) > 1 {
-		list = q.handle.port()
-	}
-	n.free[list] = append(n.free[list], q.handle)
-	if q.peer != (udpPeer{}) {
-		delete(id.peers, q.peer)
-	}
-}
-
-// tag is the keyed value that proves that a probe is ours: without the
-// engine's seed nobody can compute it, and it differs for every trace, flow
-// and TTL. TTL 0 gives the flow's own tag.
-func (id *identity) tag(nonce uint64, sp space, h handle, ttl uint8) uint64 {
-	var b [12]byte
-	binary.LittleEndian.PutUint64(b[:], nonce)
-	b[8], b[9] = byte(sp), ttl
-	binary.LittleEndian.PutUint16(b[10:], uint16(h))
-	return max(1, maphash.Bytes(id.seed, b[:])) // 0 reads as padding where it is quoted
-}
-
-// quarantineFor is how long a name rests after its trace: until the last
-// answer that the trace waited for could have come twice over.
+// quarantineFor is how long the handles of a trace with the given wait stay
+// unused after it: until the last answer that it waited for could have come a
+// second time.
 func quarantineFor(wait time.Duration) time.Duration { return wait }
 
-// sourcePort returns the port that the flow's probes leave from, 0 for types
-// without ports.
-func (id *identity) sourcePort(t packet.Type, h handle) uint16 {
-	if spaceOf(t) == echoSpace {
-		return 0
+// resting are the flows of an ended trace, which late answers may still name.
+type resting struct {
+	until   instant
+	at      destination
+	count   int
+	handles [PacketsPerTTLLimit]handle
+	ports   [PacketsPerTTLLimit]uint16
+}
+
+func restingOf(t *trace) resting {
+	r := resting{at: destinationOf(t), count: len(t.flows)}
+	for i := range t.flows {
+		r.handles[i], r.ports[i] = t.flows[i].handle, t.flows[i].sourcePort
 	}
-	return id.ports[h.port()]
+	return r
 }
 
-// tcpSequence is the sequence number of a SYN: the probe's number, then 16
-// bits of its tag.
-func (id *identity) tcpSequence(number uint16, tag uint64) uint32 {
-	return (uint32(number)<<16 | uint32(uint16(tag))) ^ id.seqMask
-}
+// quarantine is a heap of them, by until.
+type quarantine []*resting
 
-// splitTCPSequence is the inverse of tcpSequence.
-func (id *identity) splitTCPSequence(seq uint32) (number, tag uint16) {
-	seq ^= id.seqMask
-	return uint16(seq >> 16), uint16(seq)
+func (q quarantine) Len() int           { return len(q) }
+func (q quarantine) Less(i, j int) bool { return q[i].until < q[j].until }
+func (q quarantine) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+
+// Push is called by package heap only.
+func (q *quarantine) Push(r any) { *q = append(*q, r.(*resting)) }
+
+// Pop is called by package heap only.
+func (q *quarantine) Pop() any {
+	last := len(*q) - 1
+	r := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	return r
 }

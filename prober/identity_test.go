@@ -2,12 +2,13 @@ package prober
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
-	"probe-agent/packet"
-
 	"pgregory.net/rapid"
+
+	"probe-agent/packet"
 )
 
 func tracesOf(n int, spec Spec, typ packet.Type) []*trace {
@@ -31,110 +32,155 @@ func testPorts(n int) []uint16 {
 	return ports
 }
 
-// TestNoTwoFlowsShareAName: whatever comes and goes, names are unique among
-// running and resting traces, and the flows of one trace have ports apart.
-func TestNoTwoFlowsShareAName(t *testing.T) {
+// TestReservations: whatever comes, waits, gives up and goes, no two flows that
+// run or are in quarantine share a handle or an endpoint, those that wait for
+// ports get them in order, and in the end all is free again.
+func TestReservations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := newIdentity(testPorts(16))
 		typ := rapid.SampledFrom([]packet.Type{packet.ICMP, packet.UDP, packet.TCP, packet.GRE}).Draw(t, "type")
-		sp := spaceOf(typ)
-		held := map[handle]bool{}
-		var running []*trace
+		var running, resting, waiting []*reservation
 		now := instant(0)
-		type rest struct {
-			handles []handle
-			until   instant
+		until := map[*reservation]instant{}
+		check := func() {
+			for len(waiting) > 0 && isGranted(waiting[0]) {
+				running, waiting = append(running, waiting[0]), waiting[1:]
+			}
+			if slices.ContainsFunc(waiting, isGranted) {
+				t.Fatal("granted out of order")
+			}
+			resting = slices.DeleteFunc(resting, func(r *reservation) bool { return until[r] <= now })
+			handles, ports := map[handle]bool{}, map[uint16]bool{}
+			for _, r := range slices.Concat(running, resting) {
+				for i := range r.traces[0].flows {
+					f := &r.traces[0].flows[i]
+					if handles[f.handle] || f.sourcePort != 0 && ports[f.sourcePort] {
+						t.Fatalf("handle %d or port %d is in use twice", f.handle, f.sourcePort)
+					}
+					handles[f.handle], ports[f.sourcePort] = true, true
+				}
+			}
+			if held := id.held(now); held != len(handles) {
+				t.Fatalf("%d handles are held, want %d", held, len(handles))
+			}
 		}
-		var resting []rest
+		remove := func(list *[]*reservation, name string) *reservation {
+			if len(*list) == 0 {
+				t.Skip()
+			}
+			at := rapid.IntRange(0, len(*list)-1).Draw(t, name)
+			r := (*list)[at]
+			*list = slices.Delete(*list, at, at+1)
+			return r
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"start": func(t *rapid.T) {
-				q := rapid.IntRange(1, 10).Draw(t, "packets")
-				tr := tracesOf(1, Spec{PacketsPerTTL: q}, typ)[0]
-				if id.acquire(tr, now) != nil {
-					return
+				tr := tracesOf(1, Spec{PacketsPerTTL: rapid.IntRange(1, 10).Draw(t, "packets")}, typ)
+				if r := id.reserve(tr, now); r != nil {
+					waiting = append(waiting, r)
+				} else {
+					running = append(running, &reservation{traces: tr})
 				}
-				for len(resting) > 0 && resting[0].until <= now {
-					for _, h := range resting[0].handles {
-						delete(held, h)
-					}
-					resting = resting[1:]
-				}
-				ports := map[uint16]bool{}
-				for i := range tr.flows {
-					h := tr.flows[i].handle
-					if held[h] {
-						t.Fatalf("handle %d given twice", h)
-					}
-					held[h] = true
-					if sp != echoSpace {
-						ports[id.sourcePort(typ, h)] = true
-					}
-				}
-				if sp != echoSpace && len(ports) != q {
-					t.Fatalf("%d flows on %d ports", q, len(ports))
-				}
-				running = append(running, tr)
+				check()
 			},
-			"end": func(t *rapid.T) {
-				if len(running) == 0 {
-					t.Skip()
-				}
-				tr := running[0]
-				running = running[1:]
-				id.release(tr, now.add(time.Second))
-				r := rest{until: now.add(time.Second)}
-				for i := range tr.flows {
-					r.handles = append(r.handles, tr.flows[i].handle)
-				}
+			"end": func(*rapid.T) {
+				r := remove(&running, "which")
+				until[r] = now.add(time.Second)
+				id.release(r.traces[0], until[r])
 				resting = append(resting, r)
+				check()
 			},
-			"time": func(*rapid.T) { now = now.add(300 * time.Millisecond) },
-			"":     func(*rapid.T) {},
+			"give up": func(*rapid.T) { id.abandon(remove(&waiting, "which"), now); check() },
+			"time":    func(*rapid.T) { now = now.add(300 * time.Millisecond); id.expire(now); check() },
+			"":        func(*rapid.T) {},
 		})
+		for len(running)+len(waiting)+len(resting) > 0 {
+			for _, r := range running {
+				id.release(r.traces[0], now)
+			}
+			running, now = nil, now.add(time.Second)
+			id.expire(now)
+			check()
+		}
+		if len(id.used)+len(id.flows)+len(id.queues)+len(id.watched) != 0 {
+			t.Fatalf("left over: %d destinations, %d endpoints, %d queues, %d targets", len(id.used), len(id.flows), len(id.queues), len(id.watched))
+		}
 	})
 }
 
-// TestUDPPortsAreExclusiveToATarget: an answer names no more than target and
-// ports, so two traces must not share them, quarantine included.
-func TestUDPPortsAreExclusiveToATarget(t *testing.T) {
-	id := newIdentity(testPorts(10))
-	traces := tracesOf(3, Spec{PacketsPerTTL: 5}, packet.UDP)
-	for _, tr := range traces[:2] {
-		if err := id.acquire(tr, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := id.acquire(traces[2], 0); err == nil {
-		t.Error("eleventh flow to one target got a port, there are ten")
-	}
-	id.release(traces[0], instant(time.Second))
-	if err := id.acquire(traces[2], instant(time.Second)-1); err == nil {
-		t.Error("a resting port was given away")
-	}
-	if err := id.acquire(traces[2], instant(time.Second)); err != nil {
-		t.Errorf("after its rest: %v", err)
+func isGranted(r *reservation) bool {
+	select {
+	case <-r.granted:
+		return true
+	default:
+		return false
 	}
 }
 
-func TestNamesRoundTrip(t *testing.T) {
-	id := newIdentity(testPorts(64))
+// TestHandlesRunOut: the traces that find no handle wait for one, both halves
+// of a pair together, and are served when one is free.
+func TestHandlesRunOut(t *testing.T) {
+	id := newIdentity(testPorts(10))
+	var all []*trace
+	for range handles/10 - 1 {
+		all = append(all, tracesOf(1, Spec{PacketsPerTTL: 10}, packet.GRE)...)
+	}
+	if id.reserve(all, 0) != nil {
+		t.Fatal("too few handles")
+	}
+	pair := tracesOf(2, Spec{PacketsPerTTL: 10}, packet.GREEcho) // one half fits
+	wait := id.reserve(pair, 0)
+	if wait == nil || isGranted(wait) {
+		t.Fatal("both halves got handles, there are enough for one")
+	}
+	id.release(all[0], instant(time.Second))
+	id.expire(instant(time.Second) - 1)
+	if isGranted(wait) {
+		t.Error("handles in quarantine were given away")
+	}
+	if id.expire(instant(time.Second)); !isGranted(wait) {
+		t.Error("not served when handles were free")
+	}
+}
+
+// TestEndpointsAreExclusive: of UDP and TCP, a target's answer may say no more
+// than address and ports, so no two flows share these; all held ports serve one
+// destination, and each destination anew.
+func TestEndpointsAreExclusive(t *testing.T) {
+	for _, typ := range []packet.Type{packet.UDP, packet.TCP} {
+		id := newIdentity(testPorts(256))
+		traces := tracesOf(26, Spec{PacketsPerTTL: 10}, typ)
+		for i, tr := range traces {
+			if wait := id.reserve([]*trace{tr}, 0); (wait != nil) != (i == 25) {
+				t.Fatalf("%v: trace %d of 10 flows on 256 ports: waits %v", typ, i, wait != nil)
+			}
+		}
+		elsewhere := tracesOf(1, Spec{PacketsPerTTL: 10}, typ)
+		elsewhere[0].port++
+		if id.reserve(elsewhere, 0) != nil {
+			t.Errorf("%v: ports to one destination are short at another", typ)
+		}
+	}
+}
+
+// TestFieldsRoundTrip: what the fields of a probe carry is read back, and
+// takes no value that a header field cannot hold or that would be replaced on
+// the way.
+func TestFieldsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := handle(rapid.Uint16().Draw(t, "handle"))
-		ttl := uint8(rapid.IntRange(1, 64).Draw(t, "ttl"))
-		if gotHandle, gotTTL := byNumber(h.port(), h.number(ttl)); gotHandle != h || gotTTL != ttl {
-			t.Fatalf("number: %v %v became %v %v", h, ttl, gotHandle, gotTTL)
-		}
+		ttl := rapid.IntRange(1, 64).Draw(t, "ttl")
 		sp := space(rapid.IntRange(0, int(spaces)-1).Draw(t, "space"))
-		if gotSpace, gotHandle, gotTTL := splitToken(token(sp, h, ttl)); gotSpace != sp || gotHandle != h || gotTTL != ttl {
+		if gotSpace, gotHandle, gotTTL := splitToken(token(sp, h, uint8(ttl))); gotSpace != sp || gotHandle != h || int(gotTTL) != ttl {
 			t.Fatalf("token: %v %v %v became %v %v %v", sp, h, ttl, gotSpace, gotHandle, gotTTL)
 		}
-		tag := rapid.Uint64().Draw(t, "tag")
-		if number, low := id.splitTCPSequence(id.tcpSequence(h.number(ttl), tag)); number != h.number(ttl) || low != uint16(tag) {
-			t.Fatal("TCP sequence does not come back")
+		f := flow{tag: rapid.Uint64().Draw(t, "tag"), handle: h}
+		id, sum := f.ipid(uint8(ttl)), f.udpChecksum(uint8(ttl))
+		if got, ok := f.byIPID(id); !ok || got != ttl || id == 0 {
+			t.Fatalf("identification %#x of TTL %d read as %d, %v", id, ttl, got, ok)
 		}
-		f := flow{tag: tag, handle: h}
-		if got, ok := f.ttlOf(f.ipid(ttl)); !ok || got != ttl || f.ipid(ttl) == 0 {
-			t.Fatalf("identification %#x of TTL %d read as %d, %v", f.ipid(ttl), ttl, got, ok)
+		if got, ok := f.byUDPChecksum(sum); !ok || got != ttl || sum == 0 || sum == 0xffff {
+			t.Fatalf("checksum %#x of TTL %d read as %d, %v", sum, ttl, got, ok)
 		}
 		if f.checksum() == 0xffff || f.checksum() == 0 || f.label() == 0 || f.label() > 0xfffff {
 			t.Fatalf("checksum %#x, label %#x", f.checksum(), f.label())
@@ -142,37 +188,49 @@ func TestNamesRoundTrip(t *testing.T) {
 	})
 }
 
-// TestEverySequenceIsAUDPChecksum: 0 means none and 0xffff is the same number
-// in one's complement, so no probe may be named by either.
-func TestEverySequenceIsAUDPChecksum(t *testing.T) {
-	id := newIdentity(testPorts(64))
-	for _, list := range id.spaces[udpSpace].free {
-		for _, h := range list {
-			for _, ttl := range []uint8{1, 64} {
-				if s := uint32(h.number(ttl)) + 1; s == 0 || s >= 0xffff {
-					t.Fatalf("handle %d, TTL %d: checksum %#x", h, ttl, s)
+// TestSequenceNumbers: the SYNs of a flow rise within 512, whatever was refused
+// in between, and a later flow on the same endpoint continues a little above.
+func TestSequenceNumbers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		id := newIdentity(testPorts(10))
+		first := tracesOf(1, Spec{Method: TCP, MaxTTL: 64, PacketsPerTTL: 10}, packet.TCP)[0]
+		id.reserve([]*trace{first}, 0)
+		offsets, last := map[int]uint32{}, -1
+		for range rapid.IntRange(1, 400).Draw(t, "steps") {
+			ttl := rapid.IntRange(1, 64).Draw(t, "ttl")
+			if first.slot(3, ttl).state == sent {
+				if ttl == last && rapid.Bool().Draw(t, "refused") {
+					first.withdraw(3, ttl)
+					delete(offsets, ttl)
+				}
+				continue
+			}
+			m := first.reserve(3, ttl, 0, 0, id)
+			offset := m.Sequence - first.flows[3].firstSequence
+			for earlier, before := range offsets {
+				if before >= offset || offset >= synSpan {
+					t.Fatalf("offset %d of TTL %d, and %d of TTL %d before it", offset, ttl, before, earlier)
+				}
+			}
+			offsets[ttl], last = offset, ttl
+		}
+		for ttl, offset := range offsets {
+			if got, ok := first.flows[3].bySYN(offset); !ok || got != ttl {
+				t.Fatalf("offset %d of TTL %d read as %d, %v", offset, ttl, got, ok)
+			}
+		}
+		id.release(first, 0)
+		later := instant(rapid.IntRange(int(time.Second), int(8*time.Second)).Draw(t, "later"))
+		second := tracesOf(1, Spec{Method: TCP, PacketsPerTTL: 10}, packet.TCP)[0]
+		id.reserve([]*trace{second}, later) // on the same ten ports
+		for i := range first.flows {
+			for j := range second.flows {
+				if f, g := &first.flows[i], &second.flows[j]; f.sourcePort == g.sourcePort {
+					if ahead := g.firstSequence - f.firstSequence; ahead < synSpan || ahead > 64240 {
+						t.Fatalf("%v later the first number is %d ahead", time.Duration(later), ahead)
+					}
 				}
 			}
 		}
-	}
-}
-
-// TestNamesAreGivenBack: after the quarantine of the last trace every name is
-// free again.
-func TestNamesAreGivenBack(t *testing.T) {
-	for _, typ := range []packet.Type{packet.ICMP, packet.UDP, packet.TCP, packet.GRE} {
-		id := newIdentity(testPorts(16))
-		for _, tr := range tracesOf(3, Spec{PacketsPerTTL: 5}, typ) {
-			if err := id.acquire(tr, 0); err != nil {
-				t.Fatal(err)
-			}
-			id.release(tr, instant(time.Second))
-		}
-		if early := id.held(instant(time.Second) - 1); early != 15 {
-			t.Errorf("%v: %d names rest, want 15", typ, early)
-		}
-		if late := id.held(instant(time.Second)); late != 0 {
-			t.Errorf("%v: %d names are not given back", typ, late)
-		}
-	}
+	})
 }

@@ -6,299 +6,164 @@ import "probe-agent/packet"
 type match struct {
 	trace *trace
 	flow  int
-	ttl   int // 0: the reply names the flow only
+	ttl   int // 0: the reply identifies the flow only
 }
 
 // find returns what a reply answers. Without a match the fate says why:
-// foreign when it names none of our probes, late when it names one that is
-// over, forged when it names one and fails verification.
-//
-// A reply matches when it quotes the probe's protocol, destination, ports and
-// identity, and at least sixteen bits that nobody else can compute (the ICMP
-// checksum, half of the TCP sequence number, half of the GRE key; for UDP the
-// IPv4 identification; for all the payload, and for IPv6 the flow label).
-func (id *identity) find(r *packet.Reply) (match, fate) {
-	if r.Kind.IsError() {
-		return id.findQuoted(r)
-	}
-	return id.findDirect(r)
-}
-
-// ref looks a handle up.
-func (id *identity) ref(sp space, h handle) (flowRef, fate) {
-	refs := id.spaces[sp].refs
-	if int(h) >= len(refs) {
-		return flowRef{}, foreign
-	}
-	switch ref := refs[h]; {
-	case ref.trace != nil:
-		return ref, matched
-	case ref.retired:
-		return ref, late
-	}
-	return flowRef{}, foreign
-}
-
-func (id *identity) findQuoted(r *packet.Reply) (match, fate) {
-	q := &r.Quote
-	var ref flowRef
-	var why fate
-	ttl := 0
-	switch q.Type {
-	case packet.ICMP:
-		ref, why = id.ref(echoSpace, handle(q.EchoID))
-	case packet.GRE:
-		if !q.HasKey {
-			return match{}, foreign
-		}
-		ref, why = id.ref(echoSpace, handle(q.Key>>16))
-	case packet.UDP:
-		return id.findQuotedUDP(q)
-	case packet.TCP:
-		if port, held := id.portAt[q.SourcePort]; held {
-			number, _ := id.splitTCPSequence(q.Sequence)
-			h, t := byNumber(port, number)
-			ref, why = id.ref(tcpSpace, h)
-			ttl = int(t)
-		} else {
-			why = foreign
-		}
-	default:
-		why = foreign
-	}
-	if why != matched || q.Fragment {
-		return match{}, why
-	}
-	m := match{trace: ref.trace, flow: int(ref.flow), ttl: ttl}
-	if !id.verifyQuote(&m, q) {
-		m.trace.counts.Forged++
-		return match{}, forged
-	}
-	return m, matched
-}
-
-// verifyQuote checks what the look-up did not: destination, ports and keyed
-// bits; and finds the TTL where the flow's name does not say it.
-func (id *identity) verifyQuote(m *match, q *packet.Quote) bool {
-	t := m.trace
-	f := &t.flows[m.flow]
-	if q.Target != t.target {
-		return false
-	}
-	switch q.Type {
-	case packet.ICMP:
-		flow, ttl, ok := t.byOrdinal(uint16(q.Sequence))
-		m.ttl = ttl
-		return ok && flow == m.flow && t.typ == packet.ICMP && (q.Checksum == f.checksum() || id.verifyRest(m, q))
-	case packet.GRE:
-		return q.Key == f.key() && id.locateGRE(m, q)
-	case packet.TCP:
-		_, tag := id.splitTCPSequence(q.Sequence)
-		return q.TargetPort == t.port && m.ttl <= t.spec.MaxTTL && tag == uint16(id.probeTag(m))
-	}
-	return false
-}
-
-// findQuotedUDP finds a UDP probe by source port and checksum, as it left; or,
-// where a translator has changed the checksum and did not change it back, by
-// addresses and ports, which its flow has to itself.
-func (id *identity) findQuotedUDP(q *packet.Quote) (match, fate) {
-	port, held := id.portAt[q.SourcePort]
-	if !held || q.Fragment {
-		return match{}, foreign
-	}
-	h, ttl := byNumber(port, uint16(q.Sequence)-1)
-	ref, why := id.ref(udpSpace, h)
-	if why == matched {
-		m := match{trace: ref.trace, flow: int(ref.flow), ttl: int(ttl)}
-		if id.verifyUDP(&m, q) {
-			return m, matched
-		}
-	}
-	h, known := id.peers[udpPeer{target: q.Target, port: q.TargetPort, local: q.SourcePort}]
-	if !known {
-		if why == matched {
-			ref.trace.counts.Forged++ // right name, wrong destination
-			why = forged
-		}
-		return match{}, why
-	}
-	if ref, why = id.ref(udpSpace, h); why != matched {
-		return match{}, why
-	}
-	m := match{trace: ref.trace, flow: int(ref.flow)}
-	if !id.locateUDP(&m, q) {
-		m.trace.counts.Forged++
-		return match{}, forged
-	}
-	return m, matched
-}
-
-// verifyUDP looks for keyed bits in every place that may still have them:
-// middleboxes rewrite the identification, some networks the flow label, and
-// many routers do not quote the payload.
-func (id *identity) verifyUDP(m *match, q *packet.Quote) bool {
-	t := m.trace
-	if q.Target != t.target || q.TargetPort != t.port || m.ttl > t.spec.MaxTTL {
-		return false
-	}
-	return t.target.Is4() && q.IPID == t.flows[m.flow].ipid(uint8(m.ttl)) || id.verifyRest(m, q)
-}
-
-// verifyRest checks what only a long quote, or IPv6, has.
-func (id *identity) verifyRest(m *match, q *packet.Quote) bool {
-	t := m.trace
-	return q.HasTag && q.Tag == id.probeTag(m) || t.target.Is6() && q.FlowLabel == t.flows[m.flow].label()
-}
-
-// suspicion is how many forgeries a trace may have seen and still trust the
-// ten keyed bits of an identification alone. Somebody who guesses them fails
-// about a thousand times before the first success, and is found out by then.
-const suspicion = 8
-
-// locateUDP finds the TTL of a UDP probe whose checksum tells nothing: by the
-// identification, or by the payload.
-func (id *identity) locateUDP(m *match, q *packet.Quote) bool {
-	t := m.trace
-	if t.target.Is4() && t.counts.Forged < suspicion {
-		if ttl, ok := t.flows[m.flow].ttlOf(q.IPID); ok && int(ttl) <= t.spec.MaxTTL {
-			m.ttl = int(ttl)
-			return true
-		}
-	}
-	if !q.HasTag {
-		return false
-	}
-	for m.ttl = 1; m.ttl <= t.spec.MaxTTL; m.ttl++ {
-		if q.Tag == id.probeTag(m) {
-			return true
-		}
-	}
-	return false
-}
-
-// locateGRE finds the TTL of a quoted GRE probe, whose key names the flow
-// only: from the inner packet when the quote reaches that far, else from the
-// IPv4 identification.
-func (id *identity) locateGRE(m *match, q *packet.Quote) bool {
-	t := m.trace
-	switch {
-	case q.HasSequence && t.typ == packet.GREEcho:
-		flow, ttl, ok := t.byOrdinal(uint16(q.Sequence))
-		m.ttl = ttl
-		return ok && flow == m.flow && q.EchoID == uint16(t.flows[m.flow].handle)
-	case q.HasSequence && t.typ == packet.GRE:
-		m.ttl = int(min(q.Sequence, MaxTTLLimit+1))
-		return m.ttl >= 1 && m.ttl <= t.spec.MaxTTL && (!q.HasTag || q.Tag == id.probeTag(m))
-	case t.target.Is4() && (t.typ == packet.GRE || t.typ == packet.GREEcho):
-		ttl, ok := t.flows[m.flow].ttlOf(q.IPID)
-		m.ttl = int(ttl)
-		return ok && m.ttl <= t.spec.MaxTTL
-	}
-	return false
-}
-
-func (id *identity) probeTag(m *match) uint64 {
-	t := m.trace
-	return id.tag(t.nonce, spaceOf(t.typ), t.flows[m.flow].handle, uint8(m.ttl))
-}
-
-// findDirect matches what is not an ICMP error: an answer of the target.
-func (id *identity) findDirect(r *packet.Reply) (match, fate) {
+// foreign when it identifies none of our probes, late when it identifies one
+// that is over, forged when it identifies one and carries too little evidence.
+// docs/adr/0001 has the table of what identifies and what authenticates a
+// probe of each type.
+func (id *identity) find(r *packet.Reply, now instant) (match, fate) {
 	switch r.Kind {
 	case packet.EchoReply:
-		return id.findEcho(r)
+		return id.findEcho(r, now)
 	case packet.SynAck, packet.Reset:
-		return id.findTCP(r)
+		return id.findTCP(r, now)
 	case packet.UDPAnswer:
-		return id.findUDP(r)
+		return id.findUDP(r, now)
 	case packet.GREAnswer, packet.Decapsulated:
-		return id.findGRE(r)
+		return id.findGRE(r, now)
+	}
+	if r.Kind.IsError() {
+		return id.findQuoted(&r.Quote, now)
 	}
 	return match{}, foreign
 }
 
-// findEcho does not ask where the reply came from: the tag proves that its
-// sender has seen the request, and hosts do answer from another address.
-func (id *identity) findEcho(r *packet.Reply) (match, fate) {
-	ref, why := id.ref(echoSpace, handle(r.EchoID))
-	if why != matched {
-		return match{}, why
+// byHandle looks a flow up.
+func (id *identity) byHandle(sp space, h handle) (match, fate) {
+	switch ref := id.spaces[sp].refs[h]; {
+	case ref.trace != nil:
+		return match{trace: ref.trace, flow: int(ref.flow)}, matched
+	case ref.retired:
+		return match{}, late
 	}
-	m := match{trace: ref.trace, flow: int(ref.flow)}
-	flow, ttl, ok := m.trace.byOrdinal(uint16(r.Sequence))
-	m.ttl = ttl
-	if !ok || flow != m.flow || !r.HasTag || r.Tag != id.probeTag(&m) {
-		m.trace.counts.Forged++
-		return match{}, forged
-	}
-	return m, matched
+	return match{}, foreign
 }
 
-func (id *identity) findTCP(r *packet.Reply) (match, fate) {
-	port, held := id.portAt[r.TargetPort]
-	if !held || !r.HasSequence {
-		return match{}, foreign
-	}
-	number, tag := id.splitTCPSequence(r.Sequence)
-	h, ttl := byNumber(port, number)
-	ref, why := id.ref(tcpSpace, h)
-	if why != matched {
-		return match{}, why
-	}
-	m := match{trace: ref.trace, flow: int(ref.flow), ttl: int(ttl)}
-	t := m.trace
-	if r.From != t.target || r.SourcePort != t.port || m.ttl > t.spec.MaxTTL || tag != uint16(id.probeTag(&m)) {
-		t.counts.Forged++
-		return match{}, forged
-	}
-	return m, matched
-}
-
-// findUDP knows the flow by addresses and ports, which it has to itself, and
-// the TTL only when the answer repeats the first bytes of the probe.
-func (id *identity) findUDP(r *packet.Reply) (match, fate) {
-	h, known := id.peers[udpPeer{target: r.From, port: r.SourcePort, local: r.TargetPort}]
+// byEndpoint looks up a flow that has its endpoint to itself.
+func (id *identity) byEndpoint(e endpoint) (match, fate) {
+	h, known := id.flows[e]
 	if !known {
 		return match{}, foreign
 	}
-	ref, why := id.ref(udpSpace, h)
-	if why != matched {
-		return match{}, why
-	}
-	m := match{trace: ref.trace, flow: int(ref.flow)}
-	if r.HasSequence {
-		if said, ttl := byNumber(h.port(), uint16(r.Sequence)-1); said == h && int(ttl) <= m.trace.spec.MaxTTL {
-			m.ttl = int(ttl)
-		}
-	}
-	return m, matched
+	return id.byHandle(e.space, h)
 }
 
-func (id *identity) findGRE(r *packet.Reply) (match, fate) {
+// probeTag is the tag of the probe with the given TTL.
+func (id *identity) probeTag(m *match, ttl int) uint64 {
+	t := m.trace
+	return id.auth.tag(t.nonce, spaceOf(t.typ), t.flows[m.flow].handle, uint8(ttl))
+}
+
+// byTag finds the TTL of a probe by its tag, looking at the given one first.
+func (id *identity) byTag(m *match, tag uint64, likely int) (ttl int, ok bool) {
+	if likely != 0 && tag == id.probeTag(m, likely) {
+		return likely, true
+	}
+	for ttl := 1; ttl <= m.trace.spec.MaxTTL; ttl++ {
+		if tag == id.probeTag(m, ttl) {
+			return ttl, true
+		}
+	}
+	return 0, false
+}
+
+// findEcho takes an echo reply that returns our data from anywhere: its sender
+// has seen the request, and hosts do answer from another address. Some hosts
+// return other data, or none; their replies have to come from the target and
+// count as weak evidence.
+func (id *identity) findEcho(r *packet.Reply, now instant) (match, fate) {
+	m, why := id.byHandle(echoSpace, handle(r.EchoID))
+	if why != matched {
+		return id.unknown(why, r.From, now)
+	}
+	flow, ttl, ok := m.trace.byOrdinal(uint16(r.Sequence))
+	m.ttl = ttl
+	switch {
+	case !ok || flow != m.flow:
+		return id.judge(m, none, now)
+	case r.HasTag && r.Tag == id.probeTag(&m, ttl):
+		return id.judge(m, strong, now)
+	case r.From == m.trace.target && m.trace.typ == packet.ICMP:
+		return id.judge(m, weak, now)
+	}
+	return id.judge(m, none, now)
+}
+
+// findTCP takes what acknowledges a SYN of the flow (RFC 9293 section
+// 3.10.7.3). A reset may also acknowledge the SYN's own number, the number 0,
+// or nothing: the last two identify the flow only, and no more than guessing a
+// port takes to make them.
+func (id *identity) findTCP(r *packet.Reply, now instant) (match, fate) {
+	m, why := id.byEndpoint(endpoint{tcpSpace, r.From, r.SourcePort, r.TargetPort})
+	if why != matched {
+		return id.unknownPort(why, r, now)
+	}
+	f := &m.trace.flows[m.flow]
+	if r.HasSequence {
+		offset := r.Sequence - f.firstSequence
+		ttl, ok := f.bySYN(offset)
+		if !ok && r.Kind == packet.Reset {
+			ttl, ok = f.bySYN(offset + 1)
+		}
+		if ok {
+			m.ttl = ttl
+			return id.judge(m, strong, now)
+		}
+	}
+	if r.Kind == packet.Reset && (!r.HasSequence || r.Sequence+1 == 0) {
+		return id.judge(m, weak, now)
+	}
+	return id.judge(m, none, now)
+}
+
+// findUDP knows the flow by its endpoint, and the TTL only when the answer
+// repeats the first bytes of the probe.
+func (id *identity) findUDP(r *packet.Reply, now instant) (match, fate) {
+	m, why := id.byEndpoint(endpoint{udpSpace, r.From, r.SourcePort, r.TargetPort})
+	if why != matched {
+		return id.unknownPort(why, r, now)
+	}
+	if r.HasSequence {
+		if ttl, ok := m.trace.flows[m.flow].byUDPChecksum(uint16(r.Sequence)); ok && ttl <= m.trace.spec.MaxTTL {
+			m.ttl = ttl
+		}
+	}
+	return id.judge(m, weak, now)
+}
+
+// unknownPort is unknown for an answer to a port: one of those that probes use
+// may have been guessed.
+func (id *identity) unknownPort(why fate, r *packet.Reply, now instant) (match, fate) {
+	if _, ours := id.portAt[r.TargetPort]; !ours {
+		return match{}, why
+	}
+	return id.unknown(why, r.From, now)
+}
+
+func (id *identity) findGRE(r *packet.Reply, now instant) (match, fate) {
 	if !r.HasKey {
 		return match{}, foreign
 	}
-	ref, why := id.ref(echoSpace, handle(r.Key>>16))
+	m, why := id.byHandle(echoSpace, handle(r.Key>>16))
 	if why != matched {
-		return match{}, why
+		return id.unknown(why, r.From, now)
 	}
-	m := match{trace: ref.trace, flow: int(ref.flow)}
 	t := m.trace
 	isGRE := t.typ == packet.GRE || t.typ == packet.GREEcho
 	if !isGRE || r.From != t.target || r.Key != t.flows[m.flow].key() {
-		t.counts.Forged++
-		return match{}, forged
+		return id.judge(m, none, now)
 	}
 	if r.Kind == packet.GREAnswer && t.flows[m.flow].egress.source == t.target {
 		return match{}, foreign // our own probe, on its way through this host
 	}
 	if r.Kind == packet.Decapsulated {
 		m.ttl = int(min(r.Sequence, MaxTTLLimit+1))
-		if m.ttl < 1 || m.ttl > t.spec.MaxTTL || !r.HasTag || r.Tag != id.probeTag(&m) {
-			t.counts.Forged++
-			return match{}, forged
+		if m.ttl < 1 || m.ttl > t.spec.MaxTTL || !r.HasTag || r.Tag != id.probeTag(&m, m.ttl) {
+			return id.judge(m, none, now)
 		}
 	}
-	return m, matched
+	return id.judge(m, strong, now)
 }

@@ -73,11 +73,8 @@ func testTrace(spec Spec, typ packet.Type) (*trace, *identity) {
 	}
 	id := sharedIdentity()
 	t := newTrace(spec, typ, netip.MustParseAddr("198.51.100.2"), rand.Uint64())
-	if err := id.acquire(t, 0); err != nil {
-		panic(err)
-	}
-	for i := range t.flows {
-		t.flows[i].tag = id.tag(t.nonce, spaceOf(t.typ), t.flows[i].handle, 0)
+	if id.reserve([]*trace{t}, 0) != nil {
+		panic("too few identifiers")
 	}
 	return t, id
 }

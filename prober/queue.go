@@ -13,11 +13,11 @@ const (
 // come first served and one probe at a time, so that consecutive packets belong
 // to different traces; and those that sleep, by the time of their waking.
 type schedule struct {
-	ready    []ring
+	ready    []ring[*trace]
 	sleepers []*trace // a binary heap by wake
 }
 
-func newSchedule(lanes int) schedule { return schedule{ready: make([]ring, lanes)} }
+func newSchedule(lanes int) schedule { return schedule{ready: make([]ring[*trace], lanes)} }
 
 // push makes t ready, wherever it was.
 func (q *schedule) push(t *trace) {

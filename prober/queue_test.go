@@ -62,7 +62,7 @@ func TestSchedule(t *testing.T) {
 				}
 				fifo = fifo[:before]
 				for i := before; i < r.count; i++ {
-					fifo = append(fifo, r.traces[(r.head+i)%len(r.traces)])
+					fifo = append(fifo, r.entries[(r.head+i)%len(r.entries)])
 				}
 			},
 			"": func(t *rapid.T) {

@@ -83,7 +83,7 @@ func (e *Engine) take(queue int, in []packet.Incoming, reply *packet.Reply, touc
 
 // dispatch finds the probe that a reply answers and gives it to its trace.
 func (e *Engine) dispatch(r *packet.Reply, at receipt) (*trace, fate) {
-	m, f := e.identity.find(r)
+	m, f := e.identity.find(r, at.user.mono)
 	if f != matched {
 		return nil, f
 	}
@@ -155,11 +155,11 @@ func (e *Engine) stamp(s packet.Stamp) {
 	if sp >= spaces {
 		return
 	}
-	ref, why := e.identity.ref(sp, h)
-	if why != matched || int(ttl) > ref.trace.spec.MaxTTL {
+	m, why := e.identity.byHandle(sp, h)
+	if why != matched || int(ttl) > m.trace.spec.MaxTTL {
 		return
 	}
-	if sl := ref.trace.slot(int(ref.flow), int(ttl)); sl.state == sent {
+	if sl := m.trace.slot(m.flow, int(ttl)); sl.state == sent {
 		e.clock.transmitted(sl.sent.user, s.Wall)
 		sl.sent.kernel = s.Wall
 	}

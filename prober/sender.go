@@ -79,6 +79,10 @@ func (e *Engine) fill() time.Duration {
 	e.near.crowd = len(e.running)
 	e.schedule.wakeDue(now.mono)
 	wake := forever
+	if e.identity.waiting() {
+		e.identity.expire(now.mono)
+		wake = e.identity.nextExpiry()
+	}
 	for starved := 0; starved < len(e.lanes); e.turn++ {
 		l := e.lanes[e.turn%len(e.lanes)]
 		t, s := e.nextSend(l, now.mono)
@@ -89,7 +93,7 @@ func (e *Engine) fill() time.Duration {
 		if at := e.rate.opens(); at > now.mono {
 			e.schedule.push(t)
 			e.totals.Held++
-			wake = at
+			wake = min(wake, at)
 			break
 		}
 		e.add(l.filling, t, s, now.mono)

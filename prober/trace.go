@@ -107,6 +107,13 @@ func newTrace(spec Spec, typ packet.Type, source netip.Addr, nonce uint64) *trac
 	for ttl := range t.unsent {
 		t.unsent[ttl] = 1<<len(t.flows) - 1
 	}
+	if typ == packet.TCP {
+		order := make([]uint8, len(t.slots))
+		for i := range t.flows {
+			first, next := i*spec.MaxTTL, (i+1)*spec.MaxTTL
+			t.flows[i].order = order[first:first:next]
+		}
+	}
 	if spaceOf(typ) == echoSpace && typ != packet.GRE {
 		t.order = make([]uint16, 0, len(t.slots))
 	}
@@ -133,16 +140,17 @@ func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) 
 	t.changed = true
 	t.sentTop = max(t.sentTop, ttl)
 	t.turn = t.turn*1664525 + 1013904223 // the generator of Numerical Recipes, 7.1
-	tag := id.tag(t.nonce, spaceOf(t.typ), f.handle, uint8(ttl))
+	tag := id.auth.tag(t.nonce, spaceOf(t.typ), f.handle, uint8(ttl))
 	m := packet.Mark{TTL: uint8(ttl), IPID: f.ipid(uint8(ttl)), Tag: tag}
 	switch t.typ {
 	case packet.ICMP, packet.GREEcho:
 		m.Sequence = uint32(uint16(int(t.port) + len(t.order)))
 		t.order = append(t.order, uint16(i))
 	case packet.UDP:
-		m.Sequence = uint32(f.handle.number(uint8(ttl))) + 1
+		m.Sequence = uint32(f.udpChecksum(uint8(ttl)))
 	case packet.TCP:
-		m.Sequence = id.tcpSequence(f.handle.number(uint8(ttl)), tag)
+		offset := t.nextSYN(flow, uint8(ttl)) * synStep
+		m.Sequence, m.Tag = f.firstSequence+offset, uint64(f.firstTimestamp+offset)
 	case packet.GRE:
 		m.Sequence = uint32(ttl)
 	}

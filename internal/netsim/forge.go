@@ -52,11 +52,12 @@ func (k *ForgeryKind) UnmarshalText(text []byte) error {
 type Flaw uint8
 
 // The flaws. WrongProof is wrong in all that only the prober can compute: the
-// identification, the flow label, the ICMP checksum, half of the TCP sequence
-// number and of the GRE key, and the payload. WrongDestination quotes the
-// packet as sent to the next address, and WrongPort to the next port (of UDP
-// and TCP); a reply comes from there. WrongNumber names a probe that was not
-// sent (ICMP). WrongSum is right in all but the ICMP checksum around it.
+// identification, the flow label, the ICMP and UDP checksums, the TCP sequence
+// number and timestamp, half of the GRE key, and the payload. WrongDestination
+// quotes the packet as sent to the next address, and WrongPort to the next port
+// (of UDP and TCP); a reply comes from there. WrongNumber quotes a probe of the
+// same flow that was not sent (ICMP). WrongSum is right in all but the ICMP
+// checksum around it.
 const (
 	WrongProof Flaw = iota
 	WrongDestination
@@ -183,6 +184,10 @@ func (d *datagram) spoil(f Flaw) {
 	case WrongNumber:
 		if d.kind() == ICMP {
 			segment[6] ^= 0x80
+			flip(segment[8:])
+			if !d.ipv6 {
+				flip(d.bytes[4:6])
+			}
 		}
 	case WrongProof:
 		d.spoilProof(segment)
@@ -200,9 +205,12 @@ func (d *datagram) spoilProof(segment []byte) {
 		flip(segment[2:4])
 		flip(segment[8:])
 	case UDP:
-		flip(segment[10:])
+		flip(segment[6:])
 	case TCP:
-		flip(segment[6:8])
+		flip(segment[4:8])
+		if len(segment) >= 32 {
+			flip(segment[28:32])
+		}
 	case GRE:
 		flip(segment[6:8])
 	}

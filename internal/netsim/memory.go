@@ -13,7 +13,7 @@ import (
 // Sizes of the in-memory host.
 const (
 	memoryQueues = 8 // IPv4 and IPv6, each ICMP, TCP, UDP, GRE
-	memoryPorts  = 64
+	memoryPorts  = 256
 	firstPort    = 33000
 	defaultQueue = 4096
 	stampBacklog = 1 << 16 // stamps that wait to be read; more are lost

@@ -171,7 +171,7 @@ func TestMemoryOneFamily(t *testing.T) {
 		if _, err := m.Send(0, outgoing(t, false, echoProbe(1))); !errors.Is(err, syscall.ENETUNREACH) {
 			t.Errorf("send error %v, want ENETUNREACH", err)
 		}
-		if got := len(m.Ports()); got != 64 {
+		if got := len(m.Ports()); got != 256 {
 			t.Errorf("%d ports", got)
 		}
 	})

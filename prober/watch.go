@@ -1,0 +1,89 @@
+package prober
+
+import (
+	"net/netip"
+	"time"
+)
+
+// suspicion is how many forgeries within suspicionWindow end the trust in
+// answers that carry little evidence: enough of it for accidents, but not
+// against guessing. An attacker has this many guesses.
+const (
+	suspicion       = 8
+	suspicionWindow = time.Second
+)
+
+// watch counts the packets that mention a target under trace, but no flow to
+// it: other programs that probe it cause some, somebody who guesses
+// identifiers causes many.
+type watch struct {
+	traces int
+	since  instant
+	misses int
+}
+
+func (id *identity) watch(target netip.Addr) {
+	w := id.watched[target]
+	if w == nil {
+		w = &watch{}
+		id.watched[target] = w
+	}
+	w.traces++
+}
+
+func (id *identity) unwatch(target netip.Addr) {
+	if w := id.watched[target]; w.traces > 1 {
+		w.traces--
+	} else {
+		delete(id.watched, target)
+	}
+}
+
+// miss counts a packet that mentions target and no flow to it.
+func (id *identity) miss(target netip.Addr, now instant) {
+	if w := id.watched[target]; w != nil {
+		w.roll(now)
+		w.misses++
+	}
+}
+
+func (w *watch) roll(now instant) {
+	if now.since(w.since) > suspicionWindow {
+		w.since, w.misses = now, 0
+	}
+}
+
+// trusting reports whether answers to t are believed on little evidence.
+func (id *identity) trusting(t *trace, now instant) bool {
+	w := id.watched[t.target]
+	w.roll(now)
+	return t.counts.Forged+w.misses < suspicion
+}
+
+// evidence is how much shows that a packet answers a probe.
+type evidence uint8
+
+const (
+	none   evidence = iota
+	weak            // what an accident would not produce, but a guess in some ten thousands would
+	strong          // what only who has seen the probe can produce
+)
+
+// judge settles what a packet that names a flow is, given its evidence: an
+// answer, or a forgery, which is counted.
+func (id *identity) judge(m match, e evidence, now instant) (match, fate) {
+	if e == strong || e == weak && id.trusting(m.trace, now) {
+		return m, matched
+	}
+	m.trace.counts.Forged++
+	return match{}, forged
+}
+
+// unknown is the fate of a packet that names no flow in use, though its
+// target may be under trace.
+func (id *identity) unknown(why fate, target netip.Addr, now instant) (match, fate) {
+	if why == foreign {
+		id.miss(target, now)
+	}
+	return match{}, why
+}
