@@ -24,21 +24,22 @@ package packet
 //
 // So a probe is 40 bytes behind its IP header (60 and 80 bytes in all, as
 // traceroute(8) sends), or 40 bytes behind the inner one of two IP headers and
-// a GRE header (88 and 128 bytes), followed by TTL-1 zero bytes: the receiver
-// of the inner packet ignores what lies beyond its total length (RFC 1122
-// section 3.2.1.2, RFC 8200 section 3).
+// a GRE header (88 and 128 bytes). Over IPv4, TTL-1 zero bytes follow these:
+// the receiver of the inner packet ignores what lies beyond its total length.
+// Over IPv6 they are not needed, and would make the packet longer than the 128
+// bytes behind which old routers put their extensions (RFC 4884 section 5).
 //
 // The first 8 bytes behind the IP header, which every router quotes (RFC 792),
 // identify the flow in each type, and the probe too in all but the GRE ones.
 // Those are distinguished by the inner packet where a router quotes more (RFC
 // 1812 section 4.3.2.3, RFC 4443 section 2.4), by the IPID, or by the length
-// in the quoted IP header.
+// in the quoted IPv4 header.
 
 // MaxPadding is the most that a GRE probe is padded with: that of TTL 64.
 const MaxPadding = 63
 
-// MaxProbeLen is the length of the longest probe: GRE over IPv6.
-const MaxProbeLen = ipv6HeaderLen + greHeaderLen + ipv6HeaderLen + segmentLen + MaxPadding
+// MaxProbeLen is the length of the longest probe: GRE over IPv4.
+const MaxProbeLen = ipv4HeaderLen + greHeaderLen + ipv4HeaderLen + segmentLen + MaxPadding
 
 // segmentLen is the length of every ICMP, UDP, TCP and keepalive segment:
 // 8 bytes of header and 32 of payload, or a SYN with 20 bytes of options.

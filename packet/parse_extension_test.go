@@ -121,16 +121,17 @@ func TestExtensionForms(t *testing.T) {
 	malformed := extensionsView{MPLS: stack.MPLS, Objects: []Object{
 		{Class: 2, CType: 0x04, Data: []byte{0, 3, 0, 0, 0x49, 0, 1, 1}}, {Class: 2, CType: 0x02, Data: []byte("\x05eth0")},
 	}}
-	for name, want := range map[string]extensionsView{"length-of-quote": stack, "length-in-bytes": stack, "unknown-family": malformed} {
+	for name, objects := range map[string]extensionsView{"length-of-quote": stack, "length-in-bytes": stack, "unknown-family": malformed} {
 		for _, family := range families {
 			got := parseOK(t, readHex(t, "extension", name+"-"+family.name+".hex"))
 			mark := goldenMark
 			mark.TTL = 1
-			if q := quoteOf(flowOf(UDP, family.source, family.target), mark, segmentLen); got.Quote != q {
-				t.Errorf("%s, %s: quote %+v, want %+v", name, family.name, got.Quote, q)
+			want := quoteOf(flowOf(UDP, family.source, family.target), mark, segmentLen)
+			if diff := cmp.Diff(want, got.Quote, replyOptions()); diff != "" {
+				t.Errorf("%s, %s: quote (-want +got):\n%s", name, family.name, diff)
 			}
 			e := &got.Extensions
-			if diff := cmp.Diff(want, extensionsView{e.MPLS(), e.Interfaces(), e.Objects()}, replyOptions()); diff != "" {
+			if diff := cmp.Diff(objects, extensionsView{e.MPLS(), e.Interfaces(), e.Objects()}, replyOptions()); diff != "" {
 				t.Errorf("%s, %s (-want +got):\n%s", name, family.name, diff)
 			}
 		}

@@ -49,8 +49,8 @@ type Flow struct {
 
 // Mark distinguishes the probes of a flow.
 type Mark struct {
-	// TTL is the IPv4 TTL or IPv6 hop limit, 1 to 255. GRE probes are padded
-	// with TTL-1 bytes, at most MaxPadding.
+	// TTL is the IPv4 TTL or IPv6 hop limit, 1 to 255. GRE probes over IPv4
+	// are padded with TTL-1 bytes, at most MaxPadding.
 	TTL uint8
 	// IPID is the IPv4 identification. It must not be 0: the kernel would
 	// replace it. Not carried in IPv6.

@@ -160,11 +160,11 @@ func prepareSegment(b []byte, offset int, flow *Flow) uint16 {
 func (t *Template) Len(ttl uint8) int { return len(t.bytes) + t.padding(ttl) }
 
 // TTLOf is the inverse of Len, for the total length of a quoted GRE probe as
-// its IP header gives it. ok is false for types whose probes are all of one
+// its IPv4 header gives it. ok is false for flows whose probes are all of one
 // length, and for a length that no probe of the flow has.
 func (t *Template) TTLOf(length uint32) (ttl uint8, ok bool) {
 	padding := int(length) - len(t.bytes)
-	if t.kind != GRE && t.kind != GREEcho || padding < 0 || padding > MaxPadding {
+	if !t.padded() || padding < 0 || padding > MaxPadding {
 		return 0, false
 	}
 	return uint8(padding) + 1, true
@@ -172,11 +172,13 @@ func (t *Template) TTLOf(length uint32) (ttl uint8, ok bool) {
 
 // padding is the number of bytes behind the inner packet of a GRE probe.
 func (t *Template) padding(ttl uint8) int {
-	if t.kind != GRE && t.kind != GREEcho {
+	if !t.padded() {
 		return 0
 	}
 	return min(int(ttl)-1, MaxPadding)
 }
+
+func (t *Template) padded() bool { return !t.ipv6 && (t.kind == GRE || t.kind == GREEcho) }
 
 // Build writes the probe that m describes to the start of dst, which must have
 // room (capacity) for MaxProbeLen bytes, and returns its length. It does not
@@ -188,7 +190,6 @@ func (t *Template) Build(dst []byte, m Mark) int {
 	clear(dst[len(t.bytes):])
 	if t.ipv6 {
 		dst[ipv6HopLimit] = m.TTL
-		binary.BigEndian.PutUint16(dst[ipv6PayloadLen:], uint16(len(dst)-ipv6HeaderLen))
 	} else {
 		binary.BigEndian.PutUint16(dst[ipv4TotalLen:], uint16(len(dst)))
 		binary.BigEndian.PutUint16(dst[ipv4ID:], m.IPID)

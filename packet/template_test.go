@@ -169,7 +169,7 @@ func oracle(t testing.TB, flow Flow, m Mark, probe []byte) []byte {
 		icmp, etherType = layers.IPProtocolICMPv6, layers.EthernetTypeIPv6
 	}
 	var padding []byte
-	if flow.Type == GRE || flow.Type == GREEcho {
+	if flow.Source.Is4() && (flow.Type == GRE || flow.Type == GREEcho) {
 		padding = make([]byte, min(m.TTL-1, MaxPadding))
 		probe = probe[:len(probe)-len(padding)]
 	}
@@ -234,7 +234,6 @@ func TestFlowIsConstant(t *testing.T) {
 					b[ipv4TTL] = 0
 					clear(b[ipv4Checksum : ipv4Checksum+2])
 				} else {
-					clear(b[ipv6PayloadLen : ipv6PayloadLen+2])
 					b[ipv6HopLimit] = 0
 				}
 				constant := map[Type]int{ICMP: icmpSequence, UDP: 4, TCP: 4, GRE: 8 + at + keepaliveSequence, GREEcho: 8 + at + icmpSequence}
@@ -261,7 +260,7 @@ func TestProbeLengths(t *testing.T) {
 			template := mustTemplate(t, flowOf(typ, family.source, family.target))
 			for ttl := uint8(1); ttl <= 64; ttl++ {
 				length := want[name]
-				padded := typ == GRE || typ == GREEcho
+				padded := family.source.Is4() && (typ == GRE || typ == GREEcho)
 				if padded {
 					length += int(ttl) - 1
 				}

@@ -3,6 +3,7 @@ package prober
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"probe-agent/packet"
@@ -108,8 +109,8 @@ func (f *flow) startSequence(keyed uint64, now instant) {
 // that one is left for each TTL.
 func (t *trace) nextSYN(flow int, ttl uint8) uint32 {
 	f := &t.flows[flow]
-	for last := len(f.order) - 1; last >= 0; last-- {
-		if f.order[last] != ttl && t.slot(flow, int(f.order[last])).state == sent {
+	for last, earlier := range slices.Backward(f.order) {
+		if earlier != ttl && t.slot(flow, int(earlier)).state == sent {
 			break
 		}
 		f.order = f.order[:last]
