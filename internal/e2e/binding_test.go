@@ -94,7 +94,7 @@ func TestDaemonInterfaceMadeAgain(t *testing.T) {
 	well()
 	on(t, f.Host, spareLink(t, netlink.LinkDel))
 	want := []api.Message{{Code: 1004, Message: fmt.Sprintf(
-		"den01 → %[1]v: could not send: no way to %[1]v: rawsock: bind to interface spare: no such device", f.affected(false))}}
+		"den01 → %[1]v: could not send: no way to %[1]v: rawsock: interface spare: no such device", f.affected(false))}}
 	equal(t, want, ask(false).Messages)
 	f.addSpare(t)
 	f.restore(t)

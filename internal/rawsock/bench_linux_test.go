@@ -1,7 +1,10 @@
 package rawsock
 
 import (
+	"net/netip"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"probe-agent/packet"
 )
@@ -69,4 +72,38 @@ func BenchmarkReceive(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(batch*b.N), "ns/packet")
+}
+
+// One round is the routes of a trace with three flows; "connect" is what a UDP
+// socket, connected and disconnected, costs for the source address alone.
+func BenchmarkRoutes(b *testing.B) {
+	l := newLab(b)
+	near := open(b, Options{})
+	for _, target := range []netip.Addr{l.far4, l.far6} {
+		for _, typ := range []packet.Type{packet.ICMP, packet.TCP, packet.GRE} {
+			b.Run(typ.String()+" "+target.String(), func(b *testing.B) {
+				l.enter(b)
+				flows, routes := make([]packet.RouteQuery, 3), make([]packet.Route, 3)
+				for i := range flows {
+					flows[i] = packet.RouteQuery{Target: target, Protocol: typ.Protocol(target.Is6())}
+					if typ == packet.TCP {
+						flows[i].SourcePort, flows[i].TargetPort = 40000+uint16(i), 443
+					}
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					check(b, near.Routes(flows, routes))
+				}
+			})
+		}
+		b.Run("connect "+target.String(), func(b *testing.B) {
+			l.visit(b)
+			c := must[*connector](b)(openConnector(&near.options, [...]int{unix.AF_INET, unix.AF_INET6}[familyIndex(target)], unix.IPPROTO_UDP, netip.Addr{}))
+			b.ReportAllocs()
+			for b.Loop() {
+				must[netip.Addr](b)(c.source(target, discardPort, 0))
+			}
+			check(b, c.close())
+		})
+	}
 }

@@ -14,9 +14,6 @@ func controlBytes(slab []uint64, n int) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(slab))), len(slab)*8)[:n]
 }
 
-// controlStart returns the address that a message header wants.
-func controlStart(c *tokenControl) *byte { return (*byte)(unsafe.Pointer(c)) }
-
 // nextControl splits the first control message off b, which must be aligned
 // to 8 bytes. ok is false at the end.
 func nextControl(b []byte) (level, kind int32, data, rest []byte, ok bool) {
@@ -53,12 +50,13 @@ func wallTime(data []byte) int64 {
 }
 
 // transmitStamp reads the control messages of an error queue entry. ok is
-// false when it is not the stamp of a packet handed to its device.
-func transmitStamp(control []byte) (number uint32, wall int64, ok bool) {
+// false when it is not the stamp of a packet handed to its device, and foreign
+// tells that it is an ICMP error.
+func transmitStamp(control []byte) (number uint32, wall int64, ok, foreign bool) {
 	for {
 		level, kind, data, rest, more := nextControl(control)
 		if !more {
-			return number, wall, ok && wall != 0
+			return number, wall, ok && wall != 0, false
 		}
 		control = rest
 		switch {
@@ -67,7 +65,7 @@ func transmitStamp(control []byte) (number uint32, wall int64, ok bool) {
 		case level == unix.SOL_IP && kind == unix.IP_RECVERR, level == unix.SOL_IPV6 && kind == unix.IPV6_RECVERR:
 			e := as[unix.SockExtendedErr](data)
 			if e == nil || e.Origin != unix.SO_EE_ORIGIN_TIMESTAMPING || e.Info != unix.SCM_TSTAMP_SND {
-				return 0, 0, false
+				return 0, 0, false, e != nil && (e.Origin == unix.SO_EE_ORIGIN_ICMP || e.Origin == unix.SO_EE_ORIGIN_ICMP6)
 			}
 			number, ok = e.Data, true
 		}

@@ -14,16 +14,16 @@ const (
 	// what is asked, so this is room for some 16,000 answers: 160 ms at
 	// 100,000 a second. It is a limit, memory is used only when packets wait.
 	DefaultReceiveBuffer = 8 << 20
-	// DefaultPorts is enough for several traces to one target at once, each
-	// with a port per flow.
-	DefaultPorts = 64
+	// DefaultPorts is how many flows to one target and port can run at once,
+	// TCP and UDP each: a flow has a port to itself.
+	DefaultPorts = 256
 	// MinPorts is one for each flow of the widest trace.
 	MinPorts = 10
 	// MaxLanes is where more threads in sendmmsg(2) at once bring no more
 	// packets onto one interface.
 	MaxLanes = 4
 	// MaxPorts keeps the descriptors, two per port, far below usual limits.
-	MaxPorts = 256
+	MaxPorts = 1024
 )
 
 // Options say how a Transport is opened. The zero value is ready for use.
@@ -35,15 +35,18 @@ type Options struct {
 	// Interface is the network interface that packets leave through, by its
 	// routes. Empty means that all routes count. Answers are seen on whichever
 	// interface they arrive. One that is made anew under its name is followed
-	// from the next Source on. Kernels before 5.7 let only CAP_NET_RAW bind, so
-	// there the capability must stay for Source.
+	// from the next Routes on.
 	Interface string
+	// Mark is the SO_MARK of every packet, which routing rules and firewalls can
+	// ask for; 0 is none. It needs CAP_NET_RAW, before Linux 5.17 CAP_NET_ADMIN.
+	Mark uint32
 	// ReceiveBuffer is asked for each receiving socket, in bytes. 0 means
 	// DefaultReceiveBuffer. Without CAP_NET_ADMIN the kernel grants no more
 	// than net.core.rmem_max; Status tells what it granted.
 	ReceiveBuffer int
 	// Ports is how many consecutive TCP and UDP ports to hold: MinPorts to
-	// MaxPorts, 0 means DefaultPorts.
+	// MaxPorts. 0 means DefaultPorts, or fewer where no range of so many is
+	// free. Ports that net.ipv4.ip_local_reserved_ports reserves are left alone.
 	Ports int
 
 	// Lanes is how many sending sockets to open for each family: 1 to
@@ -54,6 +57,8 @@ type Options struct {
 
 	stamps     stampMode // use this mode, whatever the kernel can do
 	sendBuffer int       // bytes asked for the sending sockets
+	// plainLookup has the kernel look packets up by protocol 255, as before 6.4.
+	plainLookup bool
 	// socket replaces socket(2).
 	socket func(domain, kind, protocol int) (int, error)
 }
@@ -69,9 +74,6 @@ func (o *Options) complete() error {
 	if o.ReceiveBuffer == 0 {
 		o.ReceiveBuffer = DefaultReceiveBuffer
 	}
-	if o.Ports == 0 {
-		o.Ports = DefaultPorts
-	}
 	if o.Lanes == 0 {
 		o.Lanes = min(runtime.GOMAXPROCS(0), MaxLanes)
 	}
@@ -80,7 +82,7 @@ func (o *Options) complete() error {
 		return fmt.Errorf("rawsock: %d lanes are not within 1 and %d", o.Lanes, MaxLanes)
 	case o.ReceiveBuffer < 0 || o.ReceiveBuffer > 1<<30:
 		return fmt.Errorf("rawsock: receive buffer of %d bytes is not within 1 and 1 GiB", o.ReceiveBuffer)
-	case o.Ports < MinPorts || o.Ports > MaxPorts:
+	case o.Ports != 0 && (o.Ports < MinPorts || o.Ports > MaxPorts):
 		return fmt.Errorf("rawsock: %d ports are not within %d and %d", o.Ports, MinPorts, MaxPorts)
 	case o.Source4.IsValid() && !o.Source4.Is4():
 		return fmt.Errorf("rawsock: source %v is not an IPv4 address", o.Source4)

@@ -17,13 +17,37 @@ type heldPorts struct {
 }
 
 // holdPorts finds a range of consecutive ports that are free for both
-// protocols and holds them.
+// protocols and holds them: as many as the options say, or when they say
+// nothing, the largest of DefaultPorts, half of that and so on that there is.
 func holdPorts(options *Options) (*heldPorts, error) {
+	reserved, err := reservedPorts()
+	if err != nil {
+		return nil, err
+	}
+	if options.Ports != 0 {
+		return holdRange(options, options.Ports, reserved)
+	}
+	for count := DefaultPorts; ; count /= 2 {
+		held, err := holdRange(options, count, reserved)
+		if !errors.Is(err, errNoRange) || count/2 < MinPorts {
+			return held, err
+		}
+	}
+}
+
+// errNoRange is matched when no range of ports is free.
+var errNoRange = errors.New("free")
+
+// holdRange holds count ports.
+func holdRange(options *Options, count int, reserved []portSpan) (*heldPorts, error) {
 	low, high := ephemeralPorts()
+	candidates := portCandidates(low, high, count, reserved)
+	if len(candidates) == 0 {
+		return nil, fmt.Errorf("rawsock: no %d consecutive ports are %w of those that net.ipv4.ip_local_reserved_ports reserves", count, errNoRange)
+	}
 	var last error
-	candidates := portCandidates(low, high, options.Ports)
 	for _, first := range candidates {
-		held := &heldPorts{portRange: portRange{first: first, count: options.Ports}}
+		held := &heldPorts{portRange: portRange{first: first, count: count}}
 		err := held.hold(options)
 		if err == nil {
 			return held, nil
@@ -34,7 +58,7 @@ func holdPorts(options *Options) (*heldPorts, error) {
 		}
 		last = err
 	}
-	return nil, fmt.Errorf("rawsock: none of %d ranges of %d ports is free: %w", len(candidates), options.Ports, last)
+	return nil, fmt.Errorf("rawsock: none of %d ranges of %d ports is %w: %w", len(candidates), count, errNoRange, last)
 }
 
 // hold binds all ports of the range.
@@ -98,6 +122,16 @@ func (h *heldPorts) release() error {
 	}
 	h.sockets = nil
 	return errors.Join(errs...)
+}
+
+// reservedPorts returns the ports that the kernel keeps free for services;
+// none when it does not say.
+func reservedPorts() ([]portSpan, error) {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_reserved_ports")
+	if err != nil {
+		return nil, nil //nolint:nilerr // no /proc: nothing is known to be reserved
+	}
+	return parseReserved(string(text))
 }
 
 // ephemeralPorts returns the range that the kernel gives connections their

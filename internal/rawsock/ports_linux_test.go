@@ -91,7 +91,7 @@ func TestPortsTaken(t *testing.T) {
 	}
 	before := descriptors(t)
 	_, err := Open(Options{socket: taken(1 << 20)})
-	if !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), "ranges of 64 ports is free") {
+	if !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), "ranges of 16 ports is free") {
 		t.Errorf("error %v, want one that says that no range is free", err)
 	}
 	if after := descriptors(t); after != before {
@@ -120,5 +120,29 @@ func TestPortsAnswer(t *testing.T) {
 		if info[unix.SK_MEMINFO_RMEM_ALLOC] != 0 {
 			t.Errorf("%d bytes pile up in the socket that holds a port", info[unix.SK_MEMINFO_RMEM_ALLOC])
 		}
+	}
+}
+
+// Ports that the system reserves for services are not held, and when most are
+// reserved, fewer are held.
+func TestPortsReserved(t *testing.T) {
+	newLab(t)
+	const reserved = "/proc/sys/net/ipv4/ip_local_reserved_ports"
+	for _, c := range []struct {
+		reserved    string
+		first, want int
+	}{
+		{"8080,16384-64511", 64512, DefaultPorts},
+		{"1024-64511,64600,64700-65535", 64512, 64},
+	} {
+		write(t, reserved, c.reserved)
+		ports := open(t, Options{}).Ports()
+		if len(ports) != c.want || int(ports[0]) < c.first || ports[0] <= 64600 && 64600 <= ports[len(ports)-1] && c.want == 64 {
+			t.Errorf("%s: %d ports from %d", c.reserved, len(ports), ports[0])
+		}
+	}
+	write(t, reserved, "1-65535")
+	if _, err := Open(Options{}); err == nil || !strings.Contains(err.Error(), "ip_local_reserved_ports") {
+		t.Errorf("all reserved: error %v", err)
 	}
 }

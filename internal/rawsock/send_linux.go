@@ -35,17 +35,14 @@ type sender struct {
 	stamps  *stampReader
 	ledger  *ledger // stampCounter only
 
-	headers  [batch]unix.Mmsghdr
-	iovecs   [batch]unix.Iovec
-	names4   [batch]unix.RawSockaddrInet4
-	names6   [batch]unix.RawSockaddrInet6
-	controls [batch]tokenControl
-}
+	protocol bool // the kernel takes the protocol that it is to look packets up by
 
-// tokenControl is the control message that gives a packet's stamp its token.
-type tokenControl struct {
-	header unix.Cmsghdr
-	token  uint32
+	headers   [batch]unix.Mmsghdr
+	iovecs    [batch]unix.Iovec
+	names4    [batch]unix.RawSockaddrInet4
+	names6    [batch]unix.RawSockaddrInet6
+	controls4 [batch]control4
+	controls6 [batch]control6
 }
 
 // openSender opens the sending socket of a family.
@@ -62,10 +59,11 @@ func openSender(options *Options, domain int, started time.Time) (*sender, error
 }
 
 func (s *sender) setUp(options *Options) error {
-	source := options.Source4
 	header, receiveErrors := [2]int{unix.IPPROTO_IP, unix.IP_HDRINCL}, [2]int{unix.IPPROTO_IP, unix.IP_RECVERR}
 	if s.v6 {
-		source = options.Source6
+		// A source address that the host has lost since the trace began is no
+		// error of IPv6 either. Kernels before 4.15 do not know the option.
+		_ = unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
 		header, receiveErrors = [2]int{unix.IPPROTO_IPV6, unix.IPV6_HDRINCL}, [2]int{unix.IPPROTO_IPV6, unix.IPV6_RECVERR}
 	}
 	// Without RECVERR, a packet dropped by the device's queue counts as sent.
@@ -87,9 +85,10 @@ func (s *sender) setUp(options *Options) error {
 		return err
 	}
 	s.link()
-	// Before the socket is told an interface, since it sends to loopback.
+	s.stamps = newStampReader(s.fd)
+	s.protocol = !options.plainLookup && s.takesProtocol()
 	s.chooseStamps(options.stamps)
-	return bindSource(s.fd, source)
+	return nil
 }
 
 // link connects the arrays that sendmmsg walks.
@@ -105,22 +104,32 @@ func (s *sender) link() {
 			s.names4[i].Family = unix.AF_INET
 			h.Name, h.Namelen = (*byte)(unsafe.Pointer(&s.names4[i])), unix.SizeofSockaddrInet4
 		}
-		c := &s.controls[i].header
-		c.Level, c.Type = unix.SOL_SOCKET, unix.SCM_TS_OPT_ID
-		c.SetLen(unix.CmsgLen(4))
+		s.controls4[i].init()
+		s.controls6[i].init()
+		h.Control = s.controlOf(i)
 	}
 }
 
-// send sends at most a batch of packets of the sender's family.
+// maxDoubts is how often in a row a packet may fail to go for what others say
+// by ICMP before all packets wait a while.
+const maxDoubts = 16
+
+// send sends at most a batch of packets of the sender's family. A packet is
+// refused when it is so twice in a row and no ICMP error has come meanwhile:
+// before Linux 6.19 and its ports back, an ICMP error that quotes protocol 255,
+// which anybody can send, fails the next packet, whichever that is.
 func (s *sender) send(packets []packet.Outgoing) (int, error) {
 	for i := range packets {
 		s.load(i, &packets[i])
 	}
 	defer clear(s.iovecs[:len(packets)]) // hold on to no packet
-	sent := 0
+	sent, refused, doubts := 0, false, 0 // refused: packets[sent] was, once
 	for {
+		foreign := s.stamps.foreign.Load()
 		n, errno := s.transmit(packets, sent)
-		sent += n
+		if sent += n; n > 0 {
+			refused, doubts = false, 0
+		}
 		if sent == len(packets) {
 			return sent, nil
 		}
@@ -130,9 +139,17 @@ func (s *sender) send(packets []packet.Outgoing) (int, error) {
 		if errno != unix.EAGAIN {
 			s.stamps.settle(packets[sent].Token)
 		}
-		if errno != 0 {
+		doubted := s.stamps.foreign.Load() != foreign
+		switch {
+		case errno == unix.EAGAIN, errno == unix.ENOBUFS: // no ICMP error has these numbers
 			return sent, sendError(errno)
+		case !doubted && refused && errno != 0:
+			return sent, sendError(errno)
+		case doubts == maxDoubts:
+			return sent, sendError(unix.EAGAIN)
 		}
+		refused = !doubted
+		doubts++
 	}
 }
 
@@ -143,10 +160,22 @@ func (s *sender) load(i int, p *packet.Outgoing) {
 	s.iovecs[i].SetLen(len(b))
 	if s.v6 {
 		s.names6[i].Addr = [16]byte(b[24:ip6HeaderLen])
-	} else {
-		s.names4[i].Addr = [4]byte(b[16:ip4HeaderLen])
+		if s.protocol {
+			s.names6[i].Port = port16(uint16(b[6]))
+		}
+		c := &s.controls6[i]
+		c.info.Addr, c.info.Ifindex, c.token = [16]byte(b[8:24]), uint32(p.Interface), p.Token
+		if p.Interface != 0 {
+			c.info.Addr = [16]byte{} // with a source, an interface is a mere preference
+		}
+		return
 	}
-	s.controls[i].token = p.Token
+	s.names4[i].Addr = [4]byte(b[16:ip4HeaderLen])
+	c := &s.controls4[i]
+	c.info.Spec_dst, c.info.Ifindex, c.token = [4]byte(b[12:16]), int32(p.Interface), p.Token
+	if s.protocol {
+		c.protocol = int32(b[9])
+	}
 }
 
 // transmit makes one system call for the loaded packets from the given one

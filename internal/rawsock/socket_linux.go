@@ -1,6 +1,7 @@
 package rawsock
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -13,8 +14,10 @@ import (
 
 // openRaw opens a raw socket that lets nothing in yet.
 func openRaw(options *Options, domain, protocol int) (int, error) {
-	fd, err := options.socket(domain, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
+	fd, err := options.open(domain, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
 	switch {
+	case errors.Is(err, errMark):
+		return -1, err
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return -1, fmt.Errorf("%w (%w)", ErrPrivilege, err)
 	case err != nil:
@@ -22,6 +25,22 @@ func openRaw(options *Options, domain, protocol int) (int, error) {
 	}
 	if err := attach(fd, dropAll()); err != nil {
 		return -1, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
+}
+
+// errMark is matched when the mark of Options could not be set.
+var errMark = errors.New("rawsock: mark: not allowed to set it (SO_MARK): CAP_NET_RAW is enough from Linux 5.17 on, before it is CAP_NET_ADMIN")
+
+// open makes a socket with the mark of the options, so that its packets and
+// lookups have it.
+func (o *Options) open(domain, kind, protocol int) (int, error) {
+	fd, err := o.socket(domain, kind, protocol)
+	if err != nil || o.Mark == 0 {
+		return fd, err
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(o.Mark)); err != nil {
+		return -1, errors.Join(fmt.Errorf("%w: %w", errMark, err), unix.Close(fd))
 	}
 	return fd, nil
 }
@@ -61,16 +80,40 @@ func bindInterface(fd int, name string) error {
 	return nil
 }
 
-// bindSource binds a socket to an address of this host, if it is given, so
-// that routing rules by source see it.
-func bindSource(fd int, source netip.Addr) error {
-	if !source.IsValid() {
-		return nil
+// bindSource binds a socket to an address of this host; a link-local one on
+// the interface named.
+func bindSource(fd int, name string, source netip.Addr) error {
+	to := sockaddr(source, 0)
+	if to, ok := to.(*unix.SockaddrInet6); ok && source.IsLinkLocalUnicast() {
+		index, err := interfaceIndex(fd, name)
+		if err != nil {
+			return err
+		}
+		to.ZoneId = uint32(index)
 	}
-	if err := unix.Bind(fd, sockaddr(source, 0)); err != nil {
+	if err := unix.Bind(fd, to); err != nil {
 		return fmt.Errorf("rawsock: source address %v: %w", source, err)
 	}
 	return nil
+}
+
+// interfaceIndex returns the index of an interface, asking through a socket of
+// whatever sort.
+func interfaceIndex(fd int, name string) (int, error) {
+	request, err := unix.NewIfreq(name)
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, request)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("rawsock: interface %s: %w", name, err)
+	}
+	return int(request.Uint32()), nil
+}
+
+// networkOrder returns the number whose bytes in memory are those of n in
+// network order.
+func networkOrder(n uint32) uint32 {
+	return binary.NativeEndian.Uint32(binary.BigEndian.AppendUint32(nil, n))
 }
 
 // sockaddr returns the socket address of addr.

@@ -87,7 +87,12 @@ func wantSource(t *testing.T, name string, transport *Transport, target, want ne
 
 // sourceOf asks where ICMP probes to target leave from.
 func sourceOf(transport *Transport, target netip.Addr) (netip.Addr, error) {
+	route, err := routeOf(transport, target)
+	return route.Source, err
+}
+
+func routeOf(transport *Transport, target netip.Addr) (packet.Route, error) {
 	var routes [1]packet.Route
 	err := transport.Routes([]packet.RouteQuery{{Target: target, Protocol: packet.ICMP.Protocol(target.Is6())}}, routes[:])
-	return routes[0].Source, err
+	return routes[0], err
 }

@@ -35,6 +35,9 @@ type stampReader struct {
 	off    bool    // no stamps are asked for, or the socket is closed
 	aside  []packet.Stamp
 	lost   atomic.Uint64
+	// foreign counts ICMP errors in the queue. No probe has the protocol of the
+	// sending sockets, so none of them is about one.
+	foreign atomic.Uint64
 	// due is how many stamps may still come, at least: a queue that owes none
 	// need not be asked.
 	due atomic.Int64
@@ -87,7 +90,7 @@ func (r *stampReader) read(into []packet.Stamp) int {
 	n := copy(into, r.aside)
 	r.aside = r.aside[:copy(r.aside, r.aside[n:])]
 	for n < len(into) {
-		got, more := r.drain(into[n:])
+		got, more := r.drain(into[n:], false)
 		n += got
 		if !more {
 			break
@@ -96,24 +99,22 @@ func (r *stampReader) read(into []packet.Stamp) int {
 	return n
 }
 
-// settle is called when the kernel refused a packet. The stamps of those that
-// went before are put aside; one that the refused packet may have got is not
+// settle is called when the kernel refused a packet. The queue is emptied: an
+// ICMP error in it may be why. The stamps of packets that went before are put
+// aside; one that the refused packet may have got is not
 // worth anything, since the packet can be sent again. Then the kernel's
 // counter, which may or may not have counted it, is set to a known number.
 func (r *stampReader) settle(refused uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.off {
-		return
-	}
-	r.due.Add(1) // the refused packet's own, perhaps
 	for more := true; more; {
 		var one [batch]packet.Stamp
 		var n int
-		n, more = r.drain(one[:])
+		n, more = r.drain(one[:], true)
 		for _, stamp := range one[:n] {
 			switch {
 			case stamp.Token == refused:
+				r.due.Add(1) // it was not counted as due
 			case len(r.aside) == cap(r.aside):
 				r.lost.Add(1)
 			default:
@@ -121,18 +122,18 @@ func (r *stampReader) settle(refused uint32) {
 			}
 		}
 	}
-	if r.ledger == nil {
+	if r.ledger == nil || r.off {
 		return
 	}
 	r.ledger.restart()
 	r.off = r.arm() != nil
 }
 
-// drain makes one system call and returns how many stamps it brought; more
-// tells that there may be others.
-func (r *stampReader) drain(into []packet.Stamp) (n int, more bool) {
+// drain makes one system call, unless no stamp is due and it need not be made,
+// and returns how many stamps it brought; more tells that there may be others.
+func (r *stampReader) drain(into []packet.Stamp, always bool) (n int, more bool) {
 	want := min(len(into), batch)
-	if r.off || want == 0 || r.due.Load() <= 0 {
+	if want == 0 || !always && (r.off || r.due.Load() <= 0) {
 		return 0, false
 	}
 	for i := range r.headers[:want] {
@@ -143,8 +144,11 @@ func (r *stampReader) drain(into []packet.Stamp) (n int, more bool) {
 		return 0, false
 	}
 	for i := range r.headers[:got] {
-		number, wall, ok := transmitStamp(controlBytes(r.controls[i][:], int(r.headers[i].Hdr.Controllen)))
-		if !ok {
+		number, wall, ok, foreign := transmitStamp(controlBytes(r.controls[i][:], int(r.headers[i].Hdr.Controllen)))
+		if foreign {
+			r.foreign.Add(1)
+		}
+		if !ok || r.off {
 			continue // some other local error, as of a packet over the MTU
 		}
 		r.due.Add(-1)

@@ -2,6 +2,8 @@ package rawsock
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -11,7 +13,6 @@ import (
 // chooseStamps settles how stamps are told apart: the best way that works, or
 // the one that is forced.
 func (s *sender) chooseStamps(forced stampMode) {
-	s.stamps = newStampReader(s.fd)
 	for _, mode := range [...]stampMode{stampToken, stampCounter} {
 		if forced != stampAuto && forced != mode {
 			continue
@@ -27,15 +28,7 @@ func (s *sender) chooseStamps(forced stampMode) {
 func (s *sender) use(mode stampMode) bool {
 	s.stamps.disable()
 	s.mode, s.ledger = mode, nil
-	for i := range s.headers {
-		h := &s.headers[i].Hdr
-		h.Control = nil
-		h.SetControllen(0)
-		if mode == stampToken {
-			h.Control = controlStart(&s.controls[i])
-			h.SetControllen(unix.CmsgSpace(4))
-		}
-	}
+	s.useControls(s.protocol, mode == stampToken)
 	switch mode {
 	case stampCounter:
 		s.ledger = new(ledger)
@@ -49,12 +42,15 @@ func (s *sender) use(mode stampMode) bool {
 // are there as soon as the packets are sent. Two, since a kernel before 5.0
 // gives every packet of a raw socket the number 0. Where loopback cannot be
 // sent to, a kernel that takes the control message of stampToken is known to
-// be new enough, and nothing can be said for stampCounter.
+// be new enough, and for stampCounter its version says so.
 func (s *sender) stampsWork() bool {
 	trial := loopbackPacket(s.v6)
-	packets := [...]packet.Outgoing{{Bytes: trial, Token: 0x70726f62}, {Bytes: trial, Token: 0x61676e74}}
+	packets := [...]packet.Outgoing{
+		{Bytes: trial, Token: 0x70726f62, Interface: loopbackIndex},
+		{Bytes: trial, Token: 0x61676e74, Interface: loopbackIndex},
+	}
 	if _, err := s.send(packets[:]); err != nil {
-		return s.mode == stampToken && !errors.Is(err, unix.EINVAL)
+		return !errors.Is(err, unix.EINVAL) && (s.mode == stampToken || numbersRaw())
 	}
 	var stamps [len(packets) + 1]packet.Stamp
 	if s.stamps.read(stamps[:]) != len(packets) {
@@ -66,6 +62,18 @@ func (s *sender) stampsWork() bool {
 		}
 	}
 	return true
+}
+
+// numbersRaw reports whether the kernel is 5.0 or newer. Older ones give every
+// packet of a raw socket the number 0.
+func numbersRaw() bool {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return false
+	}
+	major, _, _ := strings.Cut(unix.ByteSliceToString(name.Release[:]), ".")
+	n, err := strconv.Atoi(major)
+	return err == nil && n >= 5
 }
 
 // loopbackPacket returns a packet from loopback to itself that nobody

@@ -24,8 +24,7 @@ type Transport struct {
 	lanes   []lane
 	lacks   [2]error // why the lanes have no sender for IPv4, IPv6
 	queues  []*queue
-	finders [2]sourceFinder // IPv4, IPv6
-	egress  egress
+	router  router
 	// receiveStamps tells whether the kernel stamps what arrives.
 	receiveStamps bool
 
@@ -52,7 +51,7 @@ func Open(options Options) (*Transport, error) {
 	if options.socket == nil {
 		options.socket = unix.Socket
 	}
-	t := &Transport{options: options, egress: egress{name: options.Interface}, closed: make(chan struct{})}
+	t := &Transport{options: options, closed: make(chan struct{})}
 	if err := t.open(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -80,7 +79,7 @@ func (t *Transport) open() error {
 	if t.ports, err = holdPorts(&t.options); err != nil {
 		return err
 	}
-	if err := t.startFinders(); err != nil {
+	if err := t.router.open(&t.options, t.lacks, t.asPacket()); err != nil {
 		return err
 	}
 	for _, q := range t.queues {
@@ -91,21 +90,13 @@ func (t *Transport) open() error {
 	return t.warmUp()
 }
 
-// startFinders opens what Source asks with. With an interface it needs a fresh
-// socket for each question, but the senders are to know the interface.
-func (t *Transport) startFinders() error {
-	if t.options.Interface != "" {
-		return t.learnEgress(t.queues[0].sleeper.fd)
+// asPacket reports for each family whether the kernel looks up its packets by
+// the protocol in their header.
+func (t *Transport) asPacket() (known [2]bool) {
+	for family, s := range t.lanes[0] {
+		known[family] = s != nil && s.protocol
 	}
-	if t.lacks[0] == nil && !t.options.Source4.IsValid() {
-		if err := t.finders[0].start(&t.options, unix.AF_INET, t.options.Source4); err != nil {
-			return err
-		}
-	}
-	if t.lacks[1] == nil && !t.options.Source6.IsValid() {
-		return t.finders[1].start(&t.options, unix.AF_INET6, t.options.Source6)
-	}
-	return nil
+	return known
 }
 
 // warmUp makes sure of the kernel's receive stamps.
@@ -242,7 +233,7 @@ func (t *Transport) Receive(queue int, into []packet.Incoming) (int, error) {
 func (t *Transport) Behind(queue int) bool { return t.queues[queue].sleeper.behind() }
 
 // Ports returns the local ports, TCP and UDP alike, that are held for use as
-// source ports; a new slice of Options.Ports consecutive numbers.
+// source ports; a new slice of consecutive numbers.
 func (t *Transport) Ports() []uint16 {
 	ports := make([]uint16, t.ports.count)
 	for i := range ports {
@@ -256,15 +247,12 @@ func (t *Transport) Ports() []uint16 {
 func (t *Transport) Close() error {
 	t.closeOnce.Do(func() {
 		close(t.closed)
-		t.egress.forget()
 		var errs []error
 		for _, q := range t.queues {
 			errs = append(errs, q.close())
 		}
 		t.senders(func(s *sender) { errs = append(errs, s.close()) })
-		for i := range t.finders {
-			errs = append(errs, t.finders[i].close())
-		}
+		errs = append(errs, t.router.close())
 		if t.ports != nil {
 			errs = append(errs, t.ports.release())
 		}
