@@ -2,71 +2,68 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"probe-agent/api"
-	"probe-agent/packet"
+	"probe-agent/internal/netsim"
 	"probe-agent/prober"
 )
-
-// fixedColo finds the same for every target of a trace.
-type fixedColo struct {
-	answers map[string]prober.Answer // by target; none: the trace fails
-}
-
-func (fixedColo) Name() string { return "loc01" }
-func (fixedColo) City() string { return "" }
-
-func (c fixedColo) Trace(_ context.Context, target string, spec prober.Spec) (*prober.Result, error) {
-	answer, ok := c.answers[target]
-	if !ok {
-		return nil, errors.New("no such host")
-	}
-	spec.Target = netip.MustParseAddr("192.0.2.9")
-	r := &prober.Result{Spec: spec, Probes: []prober.Probe{{TTL: 1, Answer: &answer}}, Stop: prober.Blocked}
-	if answer.Arrival {
-		r.Stop = prober.Reached
-	}
-	return r, nil
-}
 
 type noNames struct{}
 
 func (noNames) Annotate(context.Context, []netip.Addr) map[netip.Addr]api.Annotation { return nil }
 func (noNames) Prefetch(netip.Addr)                                                  {}
 
-// TestExitCodes: the exit code is about the targets reached, in every form of
-// output. What the target's own firewall prohibited is in the target's summary,
-// and did not reach it.
+// TestExitCodes: the exit code says whether the targets were reached, in every
+// form of output. What the target's own firewall prohibited is in the target's
+// summary, and did not reach it.
 func TestExitCodes(t *testing.T) {
-	target, other := netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("198.51.100.7")
-	colo := fixedColo{map[string]prober.Answer{
-		"open.example":       {From: target, RTT: time.Millisecond, Kind: packet.EchoReply, Arrival: true},
-		"anycast.example":    {From: other, RTT: time.Millisecond, Kind: packet.Unreachable, Code: 3, Arrival: true},
-		"prohibited.example": {From: target, RTT: time.Millisecond, Kind: packet.Unreachable, Code: 10},
-	}}
+	reject := func(code uint8, from netsim.Address) netsim.Target {
+		return netsim.Target{Node: netsim.Node{Reject: []netsim.Reject{{Kind: netsim.Unreachable, Code: code, From: from}}}}
+	}
+	target, ipv6 := netsim.N(0xff01).For(false).String(), netsim.N(0xff01).For(true).String()
 	for _, tt := range []struct {
 		name    string
+		target  netsim.Target
 		targets []string
 		want    int
 	}{
-		{"reached", []string{"open.example", "anycast.example"}, exitOK},
-		{"prohibited by the target", []string{"open.example", "prohibited.example"}, exitPartial},
-		{"failed", []string{"prohibited.example", "nowhere.example", "open.example"}, exitError},
+		{"reached", netsim.Target{}, []string{target}, exitOK},
+		{"refused from another address of the target", reject(3, netsim.N(300)), []string{target}, exitOK},
+		{"prohibited by the target", reject(10, netsim.Address{}), []string{target}, exitPartial},
+		{"silent", netsim.Target{Node: netsim.Node{Silent: true}}, []string{target}, exitPartial},
+		{"failed", reject(10, netsim.Address{}), []string{target, ipv6}, exitError},
 	} {
-		tracing := tracing{command: &traceCommand{Targets: tt.targets, PacketType: method(prober.UDP), Interval: 1}, colo: colo, names: noNames{}}
-		for form, show := range map[string]func(context.Context, terminal) (int, error){
-			"table": tracing.printTables, "csv": tracing.printCSV, "json": tracing.printJSON,
-		} {
-			code, err := show(t.Context(), terminal{out: &outputWriter{w: io.Discard}, err: io.Discard})
-			if err != nil || code != tt.want {
-				t.Errorf("%s as %s: exit code %d, %v; want %d", tt.name, form, code, err, tt.want)
+		synctest.Test(t, func(t *testing.T) {
+			scenario := netsim.Chain(1, 10*time.Millisecond)
+			scenario.Target = tt.target
+			network, err := netsim.New(scenario)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			engine, err := prober.New(netsim.NewMemory(network, network.Host()), prober.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer engine.Close()
+			tracing := tracing{
+				command: &traceCommand{Targets: tt.targets, PacketType: method(prober.UDP), Interval: 1},
+				colo:    &api.Local{ColoName: "loc01", Tracer: engine, Family: api.IPv4Only},
+				names:   noNames{},
+			}
+			for form, show := range map[string]func(context.Context, terminal) (int, error){
+				"table": tracing.printTables, "csv": tracing.printCSV, "json": tracing.printJSON,
+			} {
+				code, err := show(t.Context(), terminal{out: &outputWriter{w: io.Discard}, err: io.Discard})
+				if err != nil || code != tt.want {
+					t.Errorf("%s as %s: exit code %d, %v; want %d", tt.name, form, code, err, tt.want)
+				}
+			}
+		})
 	}
 	if code := codeOf(&api.Response{}, exitOK); code != exitError {
 		t.Errorf("a refused request: exit code %d, want %d", code, exitError)

@@ -20,6 +20,7 @@ func places() []place {
 				"internal/backlog", "internal/certificate", "internal/config", "internal/daemon", "internal/hostaddr", "internal/metrics",
 				"internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox", "internal/text",
 			},
+			tests: []string{"internal/netsim"},
 		},
 		{dir: "access"},
 		{dir: "policy"},
