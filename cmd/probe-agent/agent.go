@@ -26,10 +26,12 @@ import (
 type agent struct {
 	log      logger
 	settings *settings // that it started with
+	inUse    *settings // of the last reload, nil while it starts
 
 	engine  *prober.Engine
 	local   *api.Local
 	policy  policy.Policy
+	lists   doNotProbe // that the policy was made of
 	host    *hostaddr.Watcher
 	sockets func() rawsock.Status
 	names   *lookup.Service

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 
 	"probe-agent/policy"
 	"probe-agent/prober"
@@ -21,27 +20,20 @@ type policyFlags struct {
 }
 
 // rules reads the files and returns what the flags say.
-func (f *policyFlags) rules() (policy.Rules, error) {
+func (f *policyFlags) rules() (policy.Rules, doNotProbe, error) {
 	rules := policy.Rules{Preset: policy.Preset(f.Policy), Allow: prefixesOf(f.Allow), Deny: prefixesOf(f.Deny)}
+	lists := make(doNotProbe)
 	var wrong []error
 	for _, path := range f.DoNotProbe {
-		list, err := readDoNotProbe(path)
+		entries, list, err := readDoNotProbe(path)
 		if err != nil {
 			wrong = append(wrong, err)
 			continue
 		}
-		rules.DoNotProbe = append(rules.DoNotProbe, list...)
+		lists[path] = list
+		rules.DoNotProbe = append(rules.DoNotProbe, entries...)
 	}
-	return rules, errors.Join(wrong...)
-}
-
-func readDoNotProbe(path string) ([]netip.Prefix, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("do-not-probe: %w", err)
-	}
-	defer file.Close()
-	return policy.ReadList(path, file)
+	return rules, lists, errors.Join(wrong...)
 }
 
 func prefixesOf(flags []targetPrefix) []netip.Prefix {

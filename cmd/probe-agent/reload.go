@@ -36,6 +36,7 @@ func readSettings(args []string) (*settings, error) {
 // are tagged with reload.
 func (a *agent) parts() []daemon.Part[*settings] {
 	return append([]daemon.Part[*settings]{
+		a.protectionsPart(),
 		{Prepare: func(_ context.Context, s *settings) (func(), error) {
 			return func() { a.log.level.Set(s.LogLevel.level()) }, nil
 		}},
@@ -44,12 +45,17 @@ func (a *agent) parts() []daemon.Part[*settings] {
 			return func() { a.engine.SetRates(rates) }, nil
 		}},
 		{Prepare: func(_ context.Context, s *settings) (func(), error) {
-			rules, err := s.rules()
+			rules, lists, err := s.rules()
+			if err == nil {
+				err = a.lists.checkReload(lists)
+			}
 			if err != nil {
 				return nil, err
 			}
 			return func() {
+				a.lists.logShorter(a.log.Logger, lists)
 				a.policy.Replace(rules)
+				a.lists = lists
 				a.local.RedactHops(int(s.RedactHops))
 			}, nil
 		}},
@@ -78,7 +84,8 @@ func (a *agent) parts() []daemon.Part[*settings] {
 func fixedSettings(started, fresh *settings) []string {
 	var differ []string
 	for i, flag := range started.flags {
-		if flag.Tag.Has("reload") {
+		// The file's name is constant, its content is the other settings.
+		if _, ok := reflect.TypeAssert[configFile](flag.Target); ok || flag.Tag.Has("reload") {
 			continue
 		}
 		// Of one program, so in one order.

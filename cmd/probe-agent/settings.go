@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"slices"
@@ -14,19 +15,50 @@ import (
 // configFile is a flag that names a configuration file. The settings of the
 // file are the other flags of its subcommand; a flag on the command line wins
 // over its environment variable, and that over the file.
-type configFile string
+type configFile struct {
+	path   string
+	loaded *loadedFile // not nil when there is a path
+}
+
+// loadedFile is the content of a configuration file, nil until it is loaded.
+// Kong copies flag values, so they share it by a pointer.
+type loadedFile struct{ *config.File }
+
+func (v *configFile) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("the name of the file is empty")
+	}
+	*v = configFile{path: string(text), loaded: new(loadedFile)}
+	return nil
+}
+
+// has reports whether the file mentions a setting.
+func (v *configFile) has(setting string) bool {
+	if v.path == "" {
+		return false
+	}
+	_, ok := v.loaded.Lookup(setting)
+	return ok
+}
+
+// truncates reports whether the file is the beginning of the one that was read
+// from the same path before.
+func (v *configFile) truncates(before *configFile) bool {
+	return v.path != "" && v.path == before.path && v.loaded.Truncates(before.loaded.File)
+}
 
 // BeforeResolve loads the file, once kong knows its name.
 func (configFile) BeforeResolve(context *kong.Context, path *kong.Path) error {
 	command := context.Selected()
-	name, _ := context.FlagValue(path.Flag).(configFile)
-	if name == "" || command == nil || !hasFlag(command, path.Flag) {
+	named, _ := context.FlagValue(path.Flag).(configFile)
+	if named.path == "" || command == nil || !hasFlag(command, path.Flag) {
 		return nil
 	}
-	file, err := config.Load(string(name), settingsOf(command))
+	file, err := config.Load(named.path, settingsOf(command))
 	if err != nil {
 		return err
 	}
+	named.loaded.File = file
 	context.AddResolver(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		values, ok := file.Lookup(flag.Name)
 		if !ok || len(values) == 0 || inEnvironment(flag) || !hasFlag(command, flag) {

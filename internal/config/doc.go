@@ -5,4 +5,7 @@
 // wrong kind or one that its setting refuses is an error that names file, line
 // and key, and all of them are told at once. It knows no setting itself: the
 // caller says which there are and checks their values.
+//
+// A file that was not written in full is an error as far as that can be seen;
+// see [Outline].
 package config

@@ -26,7 +26,8 @@ type Setting struct {
 
 // File is a configuration file that has been found correct.
 type File struct {
-	values map[string][]string
+	outline Outline
+	values  map[string][]string
 }
 
 // Lookup returns the values of a key, one for a plain value, and whether the
@@ -35,6 +36,10 @@ func (f *File) Lookup(key string) (values []string, ok bool) {
 	values, ok = f.values[key]
 	return values, ok
 }
+
+// Truncates reports whether the file is what remains of other when that is cut
+// off behind one of its lines. Such a file may be correct YAML.
+func (f *File) Truncates(other *File) bool { return f.outline.Truncates(&other.outline) }
 
 // Load reads the file at path; see [Parse].
 func Load(path string, settings []Setting) (*File, error) {
@@ -55,10 +60,16 @@ func Load(path string, settings []Setting) (*File, error) {
 }
 
 // Parse reads data, the content of the file called name, which may hold the
-// given settings. An empty file is correct and sets nothing. The error joins
-// one error for every fault, in the order of the file.
+// given settings. Comments alone are correct and set nothing. Data without a
+// byte, or without a newline at its end, is an error: it is what an interrupted
+// write leaves behind. The error joins one error for every fault, in the order
+// of the file.
 func Parse(name string, data []byte, settings []Setting) (*File, error) {
 	p := parser{name: name, settings: settings, file: File{values: map[string][]string{}}}
+	_, _ = p.file.outline.Write(data) // never fails
+	if err := p.file.outline.Check(name); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
 	root, err := p.root(data)
 	if err != nil {
 		return nil, err

@@ -38,7 +38,6 @@ func TestParse(t *testing.T) {
 		name, text string
 		want       map[string][]string
 	}{
-		{"empty", "", map[string][]string{}},
 		{"comments only", "# rate: 5\n", map[string][]string{}},
 		{"document mark", "---\nrate: 5\n", map[string][]string{"rate": {"5"}}},
 		{"values", "listen: 127.0.0.1:80\nrate: 5\n", map[string][]string{"listen": {"127.0.0.1:80"}, "rate": {"5"}}},
@@ -72,6 +71,9 @@ func TestParseFaults(t *testing.T) {
 		name, text string
 		want       []string // lines of the error
 	}{
+		{"empty", "", []string{`config: agent.yaml is empty; a file that sets nothing has a comment at least`}},
+		{"cut in a line", "listen: 127.0.0.1:80\nrate: 5", []string{`config: agent.yaml:2: the last line does not end in a newline; the file may be incomplete`}},
+		{"cut behind a key", "source:\n", []string{`config: agent.yaml:1: source has no value; leave the line out for the default`}},
 		{"unknown key", "rate: 5\ncolour: red\n", []string{`config: agent.yaml:2: "colour" is not a setting; settings are listen, rate, source`}},
 		{"bad value", "\n\nrate: fast\n", []string{`config: agent.yaml:3: rate: "fast" is not a whole number above 0`}},
 		{"bad item", "source:\n  - 192.0.2.1\n  - here\n", []string{`config: agent.yaml:3: source: "here" is not an address`}},

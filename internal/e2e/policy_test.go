@@ -108,7 +108,7 @@ func TestPolicy(t *testing.T) {
 	traced("internal", "REDACTED")
 
 	write(list, "# one who asked\n"+target.String()+"\n")
-	d.reload(t, config, "policy: internal\nallow: "+target.String()+"\ndo-not-probe: "+list+"\n")
+	d.reload(t, config, "policy: internal\nredact-hops: 0\nallow: "+target.String()+"\ndo-not-probe: "+list+"\n")
 	refused("do not probe", target.String(), "is not to be probed from here")
 	refused("do not probe", "64:ff9b::"+target.String(), "is not to be probed from here")
 	refused("do not probe", sixToFour, "is not to be probed from here")

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+
+	"probe-agent/internal/config"
+	"probe-agent/policy"
+)
+
+// doNotProbe describes the do-not-probe lists as they were read, by path.
+type doNotProbe map[string]listFile
+
+// listFile is what is kept of a list besides its entries.
+type listFile struct {
+	outline *config.Outline
+	entries int
+}
+
+// readDoNotProbe reads a list. It must be a whole file; see config.Outline.
+func readDoNotProbe(path string) ([]netip.Prefix, listFile, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, listFile{}, fmt.Errorf("do-not-probe: %w", err)
+	}
+	defer file.Close()
+	outline := new(config.Outline)
+	entries, err := policy.ReadList(path, io.TeeReader(file, outline))
+	if err == nil {
+		err = outline.Check("do-not-probe: " + path)
+	}
+	return entries, listFile{outline, len(entries)}, err
+}
+
+// checkReload returns an error if a list that is read again has lost all of its
+// entries, or was cut off. It names the lists.
+func (lists doNotProbe) checkReload(fresh doNotProbe) error {
+	var wrong []error
+	for _, path := range slices.Sorted(maps.Keys(fresh)) {
+		now, before := fresh[path], lists[path]
+		switch {
+		case now.entries >= before.entries:
+		case now.entries == 0:
+			wrong = append(wrong, fmt.Errorf("do-not-probe: %s has lost all of its %d entries: take it out of the setting if that is intended, or restart", path, before.entries))
+		case now.outline.Truncates(before.outline):
+			wrong = append(wrong, fmt.Errorf("do-not-probe: %s is the beginning of the list in use, %d of %d entries: if it was not cut off, put a comment at its end", path, now.entries, before.entries))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// logShorter logs the lists that have fewer entries than before.
+func (lists doNotProbe) logShorter(log *slog.Logger, fresh doNotProbe) {
+	for path, before := range lists {
+		if now, ok := fresh[path]; ok && now.entries < before.entries {
+			log.Warn("do-not-probe list has fewer entries", "file", path, "before", before.entries, "now", now.entries)
+		}
+	}
+}
