@@ -26,8 +26,10 @@ func conclude(r *packet.Reply, typ packet.Type, target netip.Addr) (arrival, end
 	if !r.Kind.IsError() {
 		return true, true
 	}
-	refused := refusesPort(r.Kind, r.Code, r.IPv6)
-	return refused && (r.From == target || typ == packet.UDP), endsPath(r.Kind, r.Code)
+	// An error from the address that it was sent to is this host's own word for a
+	// probe that its firewall rejected.
+	fromTarget := r.From == target || typ == packet.UDP && r.From != r.To
+	return fromTarget && refusesPort(r.Kind, r.Code, r.IPv6), endsPath(r.Kind, r.Code)
 }
 
 // refusesPort reports whether an ICMP error is port or protocol unreachable.

@@ -15,6 +15,7 @@ import (
 // all answers so far, in whatever order they come, in live results as in the
 // final one.
 func TestArrivalFromElsewhere(t *testing.T) {
+	own := netip.MustParseAddr("198.51.100.2")
 	target, other, router := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("192.0.2.1")
 	type reply struct {
 		flow, ttl int
@@ -43,6 +44,7 @@ func TestArrivalFromElsewhere(t *testing.T) {
 		"a router that prohibited at a lower TTL": {
 			refused(0, 3, other, 1, "reached [0:3]"), {1, 2, other, packet.Unreachable, 13, 1, "blocked []"},
 		},
+		"this host": {refused(0, 1, own, 1, "blocked []")},
 		"paths of unequal length to the other address": {
 			refused(0, 2, other, 1, "reached [0:2]"), expired(1, 2, router, "reached [0:2]"), refused(1, 3, other, 1, "reached [0:2 1:3]"),
 		},
@@ -72,7 +74,7 @@ func TestArrivalFromElsewhere(t *testing.T) {
 			}
 			for i, r := range replies {
 				a := answer{receipt: receipt{user: moment{mono: instant(i + 1)}}, from: r.from, kind: r.kind, code: r.code, qttl: r.quoted}
-				a.arrival, a.ends = conclude(&packet.Reply{Kind: r.kind, Code: r.code, From: r.from}, tr.typ, tr.target)
+				a.arrival, a.ends = conclude(&packet.Reply{Kind: r.kind, Code: r.code, From: r.from, To: tr.source}, tr.typ, tr.target)
 				if f := tr.onReply(r.flow, r.ttl, a); f != matched {
 					t.Fatalf("reply %d: fate %d", i, f)
 				}
