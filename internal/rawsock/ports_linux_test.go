@@ -136,7 +136,9 @@ func TestPortsReserved(t *testing.T) {
 		{"1024-64511,64600,64700-65535", 64512, 64},
 	} {
 		write(t, reserved, c.reserved)
-		ports := open(t, Options{}).Ports()
+		transport := open(t, Options{})
+		ports := transport.Ports()
+		check(t, transport.Close())
 		if len(ports) != c.want || int(ports[0]) < c.first || ports[0] <= 64600 && 64600 <= ports[len(ports)-1] && c.want == 64 {
 			t.Errorf("%s: %d ports from %d", c.reserved, len(ports), ports[0])
 		}

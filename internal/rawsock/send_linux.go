@@ -36,6 +36,7 @@ type sender struct {
 	ledger  *ledger // stampCounter only
 
 	protocol bool // the kernel takes the protocol that it is to look packets up by
+	foreign  bool // see takesForeign
 
 	headers   [batch]unix.Mmsghdr
 	iovecs    [batch]unix.Iovec
@@ -88,6 +89,7 @@ func (s *sender) setUp(options *Options) error {
 	s.stamps = newStampReader(s.fd)
 	s.protocol = !options.plainLookup && s.takesProtocol()
 	s.chooseStamps(options.stamps)
+	s.foreign = s.takesForeign()
 	return nil
 }
 
@@ -116,7 +118,7 @@ const maxDoubts = 16
 
 // send sends at most a batch of packets of the sender's family. A packet is
 // refused when it is so twice in a row and no ICMP error has come meanwhile:
-// before Linux 6.19 and its ports back, an ICMP error that quotes protocol 255,
+// to kernels from before February 2026, an ICMP error that quotes protocol 255,
 // which anybody can send, fails the next packet, whichever that is.
 func (s *sender) send(packets []packet.Outgoing) (int, error) {
 	for i := range packets {
@@ -160,6 +162,7 @@ func (s *sender) load(i int, p *packet.Outgoing) {
 	s.iovecs[i].SetLen(len(b))
 	if s.v6 {
 		s.names6[i].Addr = [16]byte(b[24:ip6HeaderLen])
+		s.names6[i].Port = 0
 		if s.protocol {
 			s.names6[i].Port = port16(uint16(b[6]))
 		}

@@ -110,6 +110,15 @@ func interfaceIndex(fd int, name string) (int, error) {
 	return int(request.Uint32()), nil
 }
 
+// isDown reports whether an interface is known to be down.
+func isDown(fd int, name string) bool {
+	request, err := unix.NewIfreq(name)
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, request)
+	}
+	return err == nil && request.Uint16()&unix.IFF_UP == 0
+}
+
 // networkOrder returns the number whose bytes in memory are those of n in
 // network order.
 func networkOrder(n uint32) uint32 {

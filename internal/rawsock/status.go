@@ -20,6 +20,23 @@ type Status struct {
 	// IPv4 and IPv6 say why the family cannot be used; nil when it can. A
 	// usable family may still lack a route.
 	IPv4, IPv6 error
+	// RouteTable says why the routing table cannot be asked by netlink; nil when
+	// it can. Without it, routing rules by protocol or port, and routes of equal
+	// cost, may make probes leave through an interface whose address they do not
+	// have.
+	RouteTable error
+	// ByProtocol tells whether the kernel looks the route of a probe up by the
+	// probe's protocol. Others (before Linux 6.4) do so by protocol 255, and
+	// rules by protocol do not hold.
+	ByProtocol bool
+	// LoopbackDown tells that lo was down at Open.
+	LoopbackDown bool
+	// TakesForeignErrors tells that the kernel takes an ICMP error that quotes
+	// protocol 255 for an error of the sending sockets.
+	TakesForeignErrors bool
+	// ForeignErrors counts such errors since Open. They are forged, or about
+	// another program's packets: no probe has that protocol.
+	ForeignErrors uint64
 	// StampMode is how transmit stamps are told apart: "per-packet id" (Linux
 	// 6.13 and later), "counter" or "none". When the families differ it is
 	// the lesser one.

@@ -27,6 +27,7 @@ type Transport struct {
 	router  router
 	// receiveStamps tells whether the kernel stamps what arrives.
 	receiveStamps bool
+	loopbackDown  bool
 
 	stampsMu  sync.Mutex
 	stampTurn int // which sender the next Stamps starts with
@@ -105,6 +106,7 @@ func (t *Transport) warmUp() error {
 	if t.lacks[0] != nil {
 		loopback = netip.IPv6Loopback()
 	}
+	t.loopbackDown = isDown(t.queues[0].sleeper.fd, "lo")
 	var err error
 	if t.receiveStamps, err = receiveStampsWork(&t.options, loopback); err != nil {
 		return fmt.Errorf("rawsock: try receive stamps: %w", err)

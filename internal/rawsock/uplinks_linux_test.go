@@ -59,8 +59,7 @@ func newUplinks(t testing.TB) *uplinks {
 		link := must[netlink.Link](t)(netlink.LinkByName(fmt.Sprintf("far%d", i)))
 		u.index[link.Attrs().Index] = i
 	}
-	u.tap = must[int](t)(unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, int(networkOrder(unix.ETH_P_ALL)>>16)))
-	t.Cleanup(func() { check(t, unix.Close(u.tap)) })
+	u.openTap(t)
 	check(t, netns.Set(near))
 	for i := 1; i <= 2; i++ {
 		for _, gateway := range []string{fmt.Sprintf("10.%d.0.1", i), fmt.Sprintf("2001:db8:%d::1", i)} {
@@ -69,6 +68,27 @@ func newUplinks(t testing.TB) *uplinks {
 	}
 	owned(t, near, netip.MustParseAddr("2001:db8:1::2"), netip.MustParseAddr("2001:db8:2::2"))
 	return u
+}
+
+func (u *uplinks) openTap(t testing.TB) {
+	t.Helper()
+	u.tap = must[int](t)(unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, int(port16(unix.ETH_P_ALL))))
+	t.Cleanup(func() { check(t, unix.Close(u.tap)) })
+}
+
+// strayLoopback reports whether a packet to a loopback address has arrived.
+func (u *uplinks) strayLoopback(t testing.TB) (to netip.Addr, seen bool) {
+	t.Helper()
+	for {
+		var b [256]byte
+		n, _, err := unix.Recvfrom(u.tap, b[:], unix.MSG_DONTWAIT)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		if n >= ip4HeaderLen && b[0]>>4 == 4 && b[16] == 127 {
+			return netip.AddrFrom4([4]byte(b[16:20])), true
+		}
+	}
 }
 
 // ip runs ip(8) in the namespace at hand.

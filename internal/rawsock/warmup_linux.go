@@ -38,6 +38,9 @@ func stampedEcho(fd int, loopback netip.Addr) bool {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING, receiveFlags) != nil {
 		return false
 	}
+	if isDown(fd, "lo") {
+		return true
+	}
 	if unix.Bind(fd, sockaddr(loopback, 0)) != nil {
 		return true
 	}
