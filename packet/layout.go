@@ -63,6 +63,7 @@ const (
 
 	ipv4VersionIHL   = 0x45   // version 4 without options, as in every probe
 	ipv4DontFragment = 0x4000 // of the fragment field
+	ipv4SwappedDF    = 0x0040 // the same in the byte order of a small-endian host
 	fragmentOffset   = 0x1fff // mask, in units of 8 bytes
 )
 

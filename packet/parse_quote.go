@@ -27,7 +27,10 @@ func parseQuoteIPv4(b []byte, q *Quote) error {
 	q.Length = uint32(binary.BigEndian.Uint16(b[ipv4TotalLen:]))
 	q.IPID = binary.BigEndian.Uint16(b[ipv4ID:])
 	q.Source, q.Target = addr4(b[ipv4Source:]), addr4(b[ipv4Target:])
-	q.Fragment = binary.BigEndian.Uint16(b[ipv4Fragment:])&fragmentOffset != 0
+	// Some hosts quote this field in their own byte order, and no probe is
+	// fragmented.
+	fragment := binary.BigEndian.Uint16(b[ipv4Fragment:])
+	q.Fragment = fragment&fragmentOffset != 0 && fragment != ipv4SwappedDF
 	q.Type = quotedType(b[ipv4Protocol], protocolICMP)
 	return parseQuotedSegment(b[headerLen:], icmpEchoRequest, q)
 }
