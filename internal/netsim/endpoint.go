@@ -1,6 +1,7 @@
 package netsim
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -74,6 +75,12 @@ func (w *walk) serveEcho(s *station, e *Endpoint, from netip.Addr) {
 	if !ok {
 		return
 	}
+	switch e.EchoData {
+	case ZeroData:
+		request = append(bytes.Clone(request[:icmpHeader]), make([]byte, len(request)-icmpHeader)...)
+	case NoData:
+		request = request[:icmpHeader]
+	}
 	packet, message := newPacket(w.envelope(r, from, protocol), len(request))
 	writeEchoReply(packet, message, request, protocol)
 	w.deliver(r, packet)
@@ -124,17 +131,19 @@ func (w *walk) serveUDP(s *station, ports *UDPPorts, from netip.Addr) {
 	w.deliver(r, packet)
 }
 
-// putProberPort writes the port that an answer goes to: what the packet came
+// proberPort returns the port that an answer goes to: what the packet came
 // from, with the changes of restoring routers taken back.
-func (w *walk) putProberPort(into []byte) {
+func (w *walk) proberPort() uint16 {
 	port := w.sourcePort()
 	for _, v := range slices.Backward(w.undo) {
 		if v.port != 0 {
 			port = v.port
 		}
 	}
-	binary.BigEndian.PutUint16(into, port)
+	return port
 }
+
+func (w *walk) putProberPort(into []byte) { binary.BigEndian.PutUint16(into, w.proberPort()) }
 
 // TCP flags: RFC 9293 section 3.1.
 const (
@@ -171,12 +180,14 @@ func (w *walk) serveTCP(s *station, ports *TCPPorts, from netip.Addr) {
 			a = tcpAnswer{flags: flagRST}
 		}
 	default:
-		a = tcpAnswer{
-			sequence:        uint32(mix(s.seed ^ uint64(sequence))),
-			acknowledgement: sequence + 1,
-			flags:           flagSYN | flagACK,
-			window:          0xffff,
-			options:         maximumSegment(w.ipv6),
+		// By the prober's own port: a Rewrite that gives all flows one port
+		// stands for a translator that gives each its own.
+		c := connection{w.prober, from, w.proberPort(), binary.BigEndian.Uint16(segment[2:])}
+		if a, ok = s.listen(c, sequence, w.sent+w.out, w.out+w.home); !ok {
+			return
+		}
+		if a.flags&flagSYN != 0 {
+			a.options = maximumSegment(w.ipv6)
 		}
 		if state == Tarpit {
 			a.window = 0

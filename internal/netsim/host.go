@@ -25,6 +25,8 @@ type Host struct {
 	Receive  Stamping `yaml:"receive_stamps"`
 	// Steps are jumps of the wall clock that the stamps are taken from.
 	Steps []ClockStep `yaml:"clock_steps"`
+	// Firewall is a stateful one on the prober's link; default none.
+	Firewall Firewall `yaml:"firewall"`
 	// Faults are packets refused on sending.
 	Faults []SendFault `yaml:"send_faults"`
 }

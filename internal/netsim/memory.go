@@ -39,6 +39,7 @@ type Memory struct {
 	mu       sync.Mutex // guards what follows
 	carrier  Carrier
 	schedule schedule
+	firewall *firewall
 	attempts int // packets that Send was given, refused ones included
 	sent     int // packets taken
 	received int // packets that arrived at the host
@@ -59,12 +60,13 @@ type MemoryCounts struct {
 // it, which is used by nobody else until Close. The host's time begins now.
 func NewMemory(carrier Carrier, host Host) *Memory {
 	m := &Memory{
-		host:    host,
-		source:  host.source(),
-		start:   time.Now(),
-		kick:    make(chan struct{}, 1),
-		done:    make(chan struct{}),
-		carrier: carrier,
+		host:     host,
+		source:   host.source(),
+		start:    time.Now(),
+		kick:     make(chan struct{}, 1),
+		done:     make(chan struct{}),
+		carrier:  carrier,
+		firewall: newFirewall(host.Firewall),
 	}
 	capacity := host.Queue
 	if capacity == 0 {
@@ -94,7 +96,7 @@ func (m *Memory) Routes(flows []packet.RouteQuery, routes []packet.Route) error 
 	return nil
 }
 
-// Ports returns 64 ports.
+// Ports returns 256 ports.
 func (m *Memory) Ports() []uint16 { return append([]uint16(nil), m.ports...) }
 
 // Queues returns 8: IPv4 ICMP, TCP, UDP, GRE, then the same for IPv6.
@@ -151,6 +153,9 @@ func (m *Memory) sendOne(p *packet.Outgoing) error {
 			ready: at + m.host.Transmit.Delay,
 			stamp: packet.Stamp{Token: p.Token, Wall: wall},
 		})
+	}
+	if !m.firewall.out(bytes) {
+		return nil
 	}
 	for _, d := range m.carrier.Receive(at, bytes) {
 		m.schedule.add(at+d.After, d.Bytes)

@@ -94,7 +94,9 @@ func (m *Memory) deliverDue() (time.Duration, bool) {
 		if !ok {
 			break
 		}
-		m.arrive(bytes, now)
+		if m.firewall.in(bytes) {
+			m.arrive(bytes, now)
+		}
 	}
 	next, ok := m.schedule.next()
 	return next - now, ok

@@ -17,7 +17,9 @@ type station struct {
 	answers  int // answers made, lost ones included
 	returns  int // answers that passed it on their way home, or would have
 	tokens   float64
-	filled   time.Duration // when tokens was right
+	// connections are those that SYNs to open ports have begun.
+	connections map[connection]halfOpen
+	filled      time.Duration // when tokens was right
 }
 
 func newStation(n *Node, seed uint64) *station {

@@ -35,9 +35,11 @@ func (t *Target) address(ipv6 bool) netip.Addr {
 type Endpoint struct {
 	// ICMP is answers (the default) or silent.
 	ICMP EchoPolicy `yaml:"icmp"`
-	TCP  TCPPorts   `yaml:"tcp"`
-	UDP  UDPPorts   `yaml:"udp"`
-	GRE  Tunnel     `yaml:"gre"`
+	// EchoData is what echo replies return: same (the default), zero or none.
+	EchoData EchoData `yaml:"echo_data"`
+	TCP      TCPPorts `yaml:"tcp"`
+	UDP      UDPPorts `yaml:"udp"`
+	GRE      Tunnel   `yaml:"gre"`
 }
 
 // EchoPolicy is what becomes of an echo request.
@@ -52,6 +54,22 @@ const (
 // UnmarshalText reads answers or silent.
 func (p *EchoPolicy) UnmarshalText(text []byte) error {
 	return pick(p, text, map[string]EchoPolicy{"answers": EchoAnswers, "silent": EchoSilent})
+}
+
+// EchoData is what an echo reply returns of the request's data.
+type EchoData uint8
+
+// What echo replies return. RFC 1122 section 3.2.2.6 and RFC 4443 section 4.2
+// ask for all of it, unchanged.
+const (
+	SameData EchoData = iota
+	ZeroData
+	NoData
+)
+
+// UnmarshalText reads same, zero or none.
+func (d *EchoData) UnmarshalText(text []byte) error {
+	return pick(d, text, map[string]EchoData{"same": SameData, "zero": ZeroData, "none": NoData})
 }
 
 // TCPPorts says which ports are in what state. A SYN to an open port gets a
