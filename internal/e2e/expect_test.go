@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,10 @@ func expected(lab *kernel.Lab, spec prober.Spec) (hops []hop, stop prober.Stop) 
 				case kernel.Arrived:
 					stop, n.Addr = prober.Reached, spec.Target.String()
 				case kernel.Refused:
+					if spec.Method == prober.UDP && looksReached(a, hops, ipv6) {
+						stop = prober.Reached
+						break
+					}
 					stop, n.Labels = prober.Blocked, strings.TrimSpace(half+" "+label(a.Code, ipv6))
 				}
 				h.Nodes = append(h.Nodes, n)
@@ -69,6 +74,16 @@ func expected(lab *kernel.Lab, spec prober.Spec) (hops []hop, stop prober.Stop) 
 		hops = append(hops, h)
 	}
 	return hops, stop
+}
+
+// looksReached reports whether a router's refusal of a UDP probe is one that the
+// target could have sent from another address: port or protocol unreachable, from
+// a sender that answered no TTL before (ADR 47).
+func looksReached(a kernel.Answer, before []hop, ipv6 bool) bool {
+	known := slices.ContainsFunc(before, func(h hop) bool {
+		return slices.ContainsFunc(h.Nodes, func(n node) bool { return n.Addr == a.From.String() })
+	})
+	return !known && (ipv6 && a.Code == 4 || !ipv6 && (a.Code == 2 || a.Code == 3))
 }
 
 // shown is a result's summary in the form of expected.
