@@ -17,17 +17,18 @@ type door struct {
 	proxies      *Proxies
 	certificates func() bool
 	failures     *failures
-	crossOrigin  *http.CrossOriginProtection
+	guard        pageGuard
 }
 
 func newDoor(c HandlerConfig) *door {
 	d := &door{
 		credentials: c.Credentials, proxies: c.Proxies, certificates: c.ClientCertificates,
-		failures: newFailures(), crossOrigin: http.NewCrossOriginProtection(),
+		failures: newFailures(),
 	}
 	if d.proxies == nil {
 		d.proxies = new(Proxies)
 	}
+	d.guard = newPageGuard(d.proxies)
 	if d.certificates == nil {
 		d.certificates = func() bool { return false }
 	}
@@ -46,12 +47,7 @@ func (d *door) authenticate(next http.Handler) http.Handler {
 		exchangeOf(r).asked = true
 		principal, refused := d.identify(r, time.Now())
 		if refused != nil {
-			if wait := d.failures.count(clientOf(r), time.Now()); wait > 0 {
-				exchangeOf(r).quiet = true
-				refused = refusal(http.StatusTooManyRequests, codeTooMany, "too many requests without valid credentials from one address")
-				refused.RetryAfter = wait
-			}
-			writeError(w, r, refused)
+			d.refuse(w, r, refused)
 			return
 		}
 		exchangeOf(r).principal = principal
@@ -59,15 +55,37 @@ func (d *door) authenticate(next http.Handler) http.Handler {
 	})
 }
 
+// refuse answers a request that is not let in.
+func (d *door) refuse(w http.ResponseWriter, r *http.Request, refused *RequestError) {
+	if wait := d.failures.count(clientOf(r), time.Now()); wait > 0 {
+		exchangeOf(r).quiet = true
+		refused = refusal(http.StatusTooManyRequests, codeTooMany, "too many requests without valid credentials from one address")
+		refused.RetryAfter = wait
+	}
+	writeError(w, r, refused)
+}
+
+// refusePages refuses what a web page may have sent, whatever its path, while
+// there are no credentials.
+func (d *door) refusePages(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d.credentials != nil && d.credentials.Empty() {
+			if refused := d.guard.check(r); refused != nil {
+				exchangeOf(r).asked = true
+				d.refuse(w, r, refused)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *RequestError) {
 	if d.certificates() && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
-		return access.Principal{}, unauthenticated("a client certificate is required")
+		return access.Principal{}, unauthenticated("a client certificate is required", "")
 	}
-	if d.credentials == nil {
+	if d.credentials == nil || d.credentials.Empty() {
 		return access.Principal{}, nil
-	}
-	if d.credentials.Empty() {
-		return access.Principal{}, d.refusePage(r)
 	}
 	shown, refused := readCredentials(r.Header)
 	if refused != nil {
@@ -76,13 +94,13 @@ func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *Requ
 	credential, err := d.holder(shown, now)
 	switch {
 	case shown.secret == "":
-		return access.Principal{}, unauthenticated("send Authorization: Bearer TOKEN, or both of X-Auth-Email and X-Auth-Key")
+		return access.Principal{}, unauthenticated("", "send Authorization: Bearer TOKEN, or both of X-Auth-Email and X-Auth-Key")
 	case errors.Is(err, access.ErrExpired):
 		// Whose it was, in the log and in the metrics: its owner has to be told.
 		exchangeOf(r).principal.Token = credential.Name
-		return access.Principal{}, unauthenticated("the credential " + credential.Name + " expired on " + credential.Expires.Format(time.RFC3339))
+		return access.Principal{}, unauthenticated("the credential "+credential.Name+" expired on "+credential.Expires.Format(time.RFC3339), "")
 	case err != nil:
-		return access.Principal{}, unauthenticated("")
+		return access.Principal{}, unauthenticated("", "")
 	}
 	account := chi.URLParam(r, "account_id")
 	if account == "" {
@@ -90,8 +108,7 @@ func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *Requ
 	}
 	if !credential.Permits(account) {
 		exchangeOf(r).principal.Token = credential.Name
-		return access.Principal{}, unauthorized("Unauthorized to access requested resource",
-			"the credential "+credential.Name+" is for "+strings.Join(credential.Accounts, ", "))
+		return access.Principal{}, unauthorized("Unauthorized to access requested resource: the credential " + credential.Name + " is for " + strings.Join(credential.Accounts, ", "))
 	}
 	return access.Principal{Token: credential.Name, Account: account}, nil
 }
@@ -103,21 +120,22 @@ func (d *door) holder(shown presented, now time.Time) (access.Credential, error)
 	return d.credentials.Token(shown.secret, now)
 }
 
-// unauthenticated refuses somebody unknown. The error has Cloudflare's words;
-// ours, if any, go to the messages.
-func unauthenticated(words string) *RequestError {
-	refused := refusal(http.StatusForbidden, codeUnauthenticated, "Authentication error")
-	if words != "" {
-		refused.Notes = []Message{{Code: codeUnauthenticated, Message: words}}
+// unauthenticated refuses somebody unknown. The error has Cloudflare's words, and
+// why where that is known; the hint, if any, goes to the messages.
+func unauthenticated(why, hint string) *RequestError {
+	words := "Authentication error"
+	if why != "" {
+		words += ": " + why
+	}
+	refused := refusal(http.StatusForbidden, codeUnauthenticated, words)
+	if hint != "" {
+		refused.Notes = []Message{{Code: codeUnauthenticated, Message: hint}}
 	}
 	return refused
 }
 
-// unauthorized refuses somebody who may not, or not in this way.
-func unauthorized(words, note string) *RequestError {
-	refused := refusal(http.StatusForbidden, codeUnauthorized, words)
-	if note != "" {
-		refused.Notes = []Message{{Code: codeUnauthorized, Message: note}}
-	}
-	return refused
+// unauthorized refuses somebody who may not, or not in this way. The reason is
+// in the error: most clients show no messages.
+func unauthorized(words string) *RequestError {
+	return refusal(http.StatusForbidden, codeUnauthorized, words)
 }

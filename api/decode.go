@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,8 +29,10 @@ func decodeRequest(body []byte, wrong *faults) (Request, bool) {
 	return req, true
 }
 
-// decodeBody returns the fields of the body, nil when it is no JSON object.
+// decodeBody returns the fields of the body, nil when it is no JSON object. A
+// byte order mark in front is skipped (RFC 8259 section 8.1).
 func decodeBody(body []byte, wrong *faults) map[string]json.RawMessage {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	var top map[string]json.RawMessage
 	err := json.Unmarshal(body, &top)
 	_, other := errors.AsType[*json.UnmarshalTypeError](err)

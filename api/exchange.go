@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -38,14 +40,16 @@ func exchangeOf(r *http.Request) *exchange {
 
 // record names every request in its cf-ray header, tells the observer of it and
 // logs one line about it when it is done. Health checks and scrapes come every
-// few seconds for ever, so their lines are for debugging only.
-func record(log *slog.Logger, colo string, observer Observer) func(http.Handler) http.Handler {
+// few seconds for ever, so their lines are for debugging only. A request that no
+// handler has answered gets no answer: its connection is dropped. Answers tell
+// clients to come back by another connection while the agent is draining.
+func record(log *slog.Logger, colo string, observer Observer, draining func() bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			started, end := time.Now(), observer.Begin()
 			x := &exchange{ray: newRay(colo)}
 			w.Header().Set("cf-ray", x.ray)
-			sw := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+			sw := &statusWriter{ResponseWriter: w, draining: draining, status: http.StatusOK}
 			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 			// Deferred, as a handler may drop the connection by a panic.
 			defer func() {
@@ -65,8 +69,8 @@ func record(log *slog.Logger, colo string, observer Observer) func(http.Handler)
 					level = slog.LevelDebug
 				}
 				log.LogAttrs(r.Context(), level, "request",
-					slog.String("method", access.Redact(r.Method)),
-					slog.String("path", access.Redact(r.URL.Path)),
+					slog.String("method", loggable(r.Method)),
+					slog.String("path", loggable(r.URL.Path)),
 					slog.Int("status", sw.status),
 					slog.Duration("duration", took),
 					slog.String("ray", x.ray),
@@ -77,6 +81,11 @@ func record(log *slog.Logger, colo string, observer Observer) func(http.Handler)
 					slog.Int("targets", x.targets))
 			}()
 			next.ServeHTTP(sw, r)
+			if !sw.begun {
+				// net/http would answer 200 with an empty body.
+				x.abandoned = true
+				panic(http.ErrAbortHandler)
+			}
 		})
 	}
 }
@@ -87,16 +96,43 @@ func newRay(colo string) string {
 	return hex.EncodeToString(id[:]) + "-" + colo
 }
 
+// maxLogged bounds what the log repeats of one thing that a client sent, in
+// bytes.
+const maxLogged = 256
+
+// loggable returns text, which a client sent, as the log may have it: without
+// secrets, and cut to maxLogged bytes.
+func loggable(text string) string {
+	text = access.Redact(text)
+	if len(text) <= maxLogged {
+		return text
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:maxLogged], ""), len(text))
+}
+
 // statusWriter remembers the status sent.
 type statusWriter struct {
 	http.ResponseWriter
-	status int
+	draining func() bool
+	status   int
+	begun    bool // the answer
 }
 
 // WriteHeader passes status on and remembers it.
 func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
+	if !w.begun && w.draining() {
+		w.Header().Set("Connection", "close")
+	}
+	w.status, w.begun = status, true
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write passes body on. The status is 200 unless WriteHeader was called.
+func (w *statusWriter) Write(body []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(body)
 }
 
 // Unwrap gives http.ResponseController what it needs to flush.

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -67,7 +65,8 @@ func NewHandler(c HandlerConfig) *Handler {
 		observer = unobserved{}
 	}
 	door := newDoor(c)
-	h.routes.Use(door.proxies.findClient, record(h.log, h.service.colos[0].Name(), observer), recoverPanics(h.log))
+	h.routes.Use(door.proxies.findClient, record(h.log, h.service.colos[0].Name(), observer, h.gate.room.Draining),
+		recoverPanics(h.log), door.refusePages)
 	h.routes.NotFound(refuseRoute)
 	h.routes.MethodNotAllowed(h.refuseMethod)
 	for _, base := range []string{"/client/v4", ""} {
@@ -155,8 +154,9 @@ func (h *Handler) refuseMethod(w http.ResponseWriter, r *http.Request) {
 	writeError(w, r, refusal(http.StatusMethodNotAllowed, codeMethod, "method not allowed; use "+strings.Join(allowed, " or ")))
 }
 
-// writeError answers with the refusal that err is. An abandoned request gets
-// no answer: nobody is there to read it.
+// writeError answers with the refusal that err is. Any other error means that
+// the request was abandoned: there is no answer then, and record drops the
+// connection.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	refused, ok := errors.AsType[*RequestError](err)
 	if !ok {
@@ -164,24 +164,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	exchangeOf(r).code = refused.Faults[0].Code
-	switch refused.Status {
-	case http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", wholeSeconds(refused.RetryAfter))
-	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", retryAfter)
-		w.Header().Set("x-should-retry", "false")
-	case http.StatusInternalServerError:
-		// The same request would fail again, ten times with some SDKs.
-		w.Header().Set("x-should-retry", "false")
-	}
-	writeJSON(w, refused.Status, refused.Response())
-}
-
-// wholeSeconds renders a time to wait as Retry-After has it: rounded up, and
-// from 1 to 59, which every SDK is ready to wait for.
-func wholeSeconds(d time.Duration) string {
-	seconds := int64((d + time.Second - 1) / time.Second)
-	return strconv.FormatInt(min(max(seconds, 1), 59), 10)
+	refused.write(w)
 }
 
 // writeJSON writes a whole answer. An error of writing means that the client

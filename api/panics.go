@@ -47,5 +47,5 @@ func logPanic(log *slog.Logger, r *http.Request, v any) {
 		v, stack = p.value, p.stack
 	}
 	log.LogAttrs(r.Context(), slog.LevelError, "panic",
-		slog.String("ray", exchangeOf(r).ray), slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(stack)))
+		slog.String("ray", exchangeOf(r).ray), slog.String("panic", loggable(fmt.Sprint(v))), slog.String("stack", string(stack)))
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,6 +18,7 @@ const (
 	codeTooLarge        = 1006  // body over maxBody
 	codeField           = 1007  // a field that there is not (native API)
 	codeForm            = 1008  // no answer in a form that the client accepts (native API)
+	codeEncoding        = 1009  // an unknown content encoding
 	codeTooMany         = 971   // too many requests
 	codeUnavailable     = 1050  // overloaded, shutting down, not ready
 	codeInternal        = 1051  // a fault of the agent
@@ -66,6 +68,30 @@ func (e *RequestError) Error() string {
 // Response returns the envelope of the refusal.
 func (e *RequestError) Response() *Response {
 	return &Response{Errors: e.Faults, Messages: append([]Message{}, e.Notes...)}
+}
+
+// write answers with the refusal.
+func (e *RequestError) write(w http.ResponseWriter) {
+	switch e.Status {
+	case http.StatusUnsupportedMediaType:
+		w.Header().Set("Accept-Encoding", "gzip") // RFC 9110 section 12.5.3
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", wholeSeconds(e.RetryAfter))
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", retryAfter)
+		w.Header().Set("x-should-retry", "false")
+	case http.StatusInternalServerError:
+		// The same request would fail again, ten times with some SDKs.
+		w.Header().Set("x-should-retry", "false")
+	}
+	writeJSON(w, e.Status, e.Response())
+}
+
+// wholeSeconds renders a time to wait as Retry-After has it: rounded up, and
+// from 1 to 59, which every SDK is ready to wait for.
+func wholeSeconds(d time.Duration) string {
+	seconds := int64((d + time.Second - 1) / time.Second)
+	return strconv.FormatInt(min(max(seconds, 1), 59), 10)
 }
 
 // refusal is a RequestError about no single field.

@@ -87,7 +87,7 @@ func TestInvalidRequests(t *testing.T) {
 		"colo unknown":        {`{"targets":["192.0.2.1"],"colos":["ams"]}`, bad, []fault{{1005, "/colos/0"}}},
 		"second colo unknown": {`{"targets":["192.0.2.1"],"colos":["den","den0"]}`, bad, []fault{{1005, "/colos/1"}}},
 		"colo empty":          {`{"targets":["192.0.2.1"],"colos":[""]}`, bad, []fault{{1005, "/colos/0"}}},
-		"body over 1 MiB":     {`{"targets":["192.0.2.1"],"x":"` + strings.Repeat("x", 1<<20) + `"}`, http.StatusRequestEntityTooLarge, []fault{{1006, ""}}},
+		"body over 64 KiB":    {`{"targets":["192.0.2.1"],"x":"` + strings.Repeat("x", 64<<10) + `"}`, http.StatusRequestEntityTooLarge, []fault{{1006, ""}}},
 		"every field wrong": {
 			`{"targets":["","192.0.2.1",7],"colos":["x",8],"options":{"max_ttl":65,"packet_type":"x","packets_per_ttl":"3","port":70000,"wait_time":9}}`, bad,
 			[]fault{{1001, "/targets/2"}, {1001, "/colos/1"}, {1001, "/options/packets_per_ttl"}, {1002, "/targets/0"}, {1005, "/colos/0"}, {1003, "/options/max_ttl"}, {1003, "/options/port"}, {1003, "/options/wait_time"}, {1004, "/options/packet_type"}},

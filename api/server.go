@@ -16,12 +16,14 @@ const (
 	WriteTimeout = ReadTimeout + Deadline + annotateTimeout + 5*time.Second
 	// IdleTimeout is above the 60 s that proxies keep connections for.
 	IdleTimeout = 90 * time.Second
-	// MaxHeaderBytes is some ten times what a real client sends.
-	MaxHeaderBytes = 64 << 10
+	// MaxHeaderBytes is some ten times what a real client sends. It bounds what
+	// a connection holds before anybody knows whose it is.
+	MaxHeaderBytes = 16 << 10
 )
 
-// NewServer returns a server for handler with every limit set. Problems of
-// single connections go to log as warnings; nil means slog.Default().
+// NewServer returns a server for handler with every limit set. Its own problems
+// go to log as warnings, those of single connections at lower levels, see
+// errorLog; nil means slog.Default().
 func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 	if log == nil {
 		log = slog.Default()
@@ -32,7 +34,9 @@ func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:   WriteTimeout,
 		IdleTimeout:    IdleTimeout,
 		MaxHeaderBytes: MaxHeaderBytes,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:       newErrorLog(log),
+		// What a connection may send before a handler reads it.
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: maxBody, MaxReceiveBufferPerConnection: 4 * maxBody},
 		// OPTIONS * is answered by the handler too, in the envelope.
 		DisableGeneralOptionsHandler: true,
 	}

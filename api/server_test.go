@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,6 +56,12 @@ func serve(t *testing.T, h http.Handler) (*pipes, func()) {
 		if err := <-done; err != http.ErrServerClosed {
 			t.Error(err)
 		}
+	}
+}
+
+func closeAll(conns []net.Conn) {
+	for _, c := range conns {
+		c.Close()
 	}
 }
 
@@ -176,6 +184,41 @@ func TestUnreadBody(t *testing.T) {
 		}
 		if took := time.Since(started); took > ReadTimeout+time.Second {
 			t.Errorf("the connection lived %s", took)
+		}
+	})
+}
+
+// While the agent drains, every answer closes its connection, whatever it is: the
+// next request goes elsewhere. Before that, connections are kept.
+func TestDrainingClosesConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandler(t, &fakeColo{name: "den01"})
+		p, stop := serve(t, h)
+		defer stop()
+		requests := map[string]int{ // to the status while draining
+			head("Content-Length: 25") + goodBody:                                           http.StatusServiceUnavailable,
+			strings.Replace(head("Content-Length: 25"), endpoint, nativePath, 1) + goodBody: http.StatusServiceUnavailable,
+			"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n":                                       http.StatusServiceUnavailable,
+			"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n":                                      http.StatusOK,
+			"GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n\r\n":                                 http.StatusOK,
+			"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n":                                      http.StatusNotFound,
+		}
+		conns := make(map[string]net.Conn)
+		defer func() { closeAll(slices.Collect(maps.Values(conns))) }()
+		for request := range requests {
+			c := p.dial()
+			write(t, c, request)
+			if got := replyOf(t, bufio.NewReader(c)); got.closes {
+				t.Errorf("%q: %d closes its connection", request, got.status)
+			}
+			conns[request] = c
+		}
+		h.Drain()
+		for request, status := range requests {
+			write(t, conns[request], request)
+			if got := replyOf(t, bufio.NewReader(conns[request])); got.status != status || !got.closes {
+				t.Errorf("while draining, %q: status %d, closes its connection: %t", request, got.status, got.closes)
+			}
 		}
 	})
 }

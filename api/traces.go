@@ -108,10 +108,10 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, req Request, fo
 			writeError(w, r, err)
 			return
 		}
-		// Either the client has gone or does not read, or something else has
-		// ended its request. Only the last reads this.
+		// The client has gone or does not read, or has only closed its side: that
+		// one reads this.
 		exchangeOf(r).abandoned = true
 		live.stop()
-		_ = out.fail(codeUnavailable, "the request was cut off")
+		_ = out.fail(codeUnavailable, "cut off: the client has closed its side of the connection, or does not read")
 	}
 }

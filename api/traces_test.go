@@ -147,7 +147,7 @@ func TestNativeRefusals(t *testing.T) {
 func TestNativeRefusalIsSmall(t *testing.T) {
 	var body strings.Builder
 	body.WriteString(`{"targets":["192.0.2.1"]`)
-	for i := range 10_000 {
+	for i := range 700 {
 		body.WriteString(`,"` + strings.Repeat("~", maxPointed-6) + string(rune('a'+i%26)) + strings.Repeat("\u0001", i%5) + `":0`)
 	}
 	body.WriteString("}")

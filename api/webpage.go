@@ -7,22 +7,46 @@ import (
 	"strings"
 )
 
-// refusePage refuses what a page in a browser on this host may have sent, for
-// an agent that knows callers only by their reaching its loopback address. Any
+// pageGuard refuses what a page in a web browser on this host may have sent, for
+// listeners that identify callers only by their reaching a loopback address. Any
 // page may send requests there: across sites, which browsers say in
 // Sec-Fetch-Site or Origin; or as if from the same site, by a name of its own
 // that resolves to loopback (DNS rebinding), which shows in Host. Programs send
 // none of these.
-func (d *door) refusePage(r *http.Request) *RequestError {
-	const why = "no credentials are configured, and a web page could have sent this"
-	if d.crossOrigin.Check(r) != nil {
-		return unauthorized("Cross-site request refused", why)
+type pageGuard struct {
+	crossOrigin *http.CrossOriginProtection
+	proxies     *Proxies // those that pass on the name that they are known by; nil: none
+}
+
+func newPageGuard(proxies *Proxies) pageGuard {
+	return pageGuard{http.NewCrossOriginProtection(), proxies}
+}
+
+// check returns why r is refused, nil when no page can have sent it.
+func (g pageGuard) check(r *http.Request) *RequestError {
+	const why = "no credentials are needed here, and a web page could have sent this"
+	asked := http.Request{Method: http.MethodPost, Host: r.Host, Header: r.Header} // reading counts too
+	if g.crossOrigin.Check(&asked) != nil {
+		return unauthorized("Cross-site request refused: " + why)
 	}
-	// A trusted proxy passes on the name that it is known by.
-	if !isOwnHost(r.Host) && !d.proxies.trusts(r) {
-		return unauthorized("Host refused", why+"; address the agent as localhost or by its IP address")
+	if !isOwnHost(r.Host) && (g.proxies == nil || !g.proxies.trusts(r)) {
+		return unauthorized("Host refused: " + why + "; address the agent as localhost or by its IP address")
 	}
 	return nil
+}
+
+// GuardPages returns a handler that refuses, with 403 in the envelope of the
+// contract, what a web page may have sent, and passes all else to next. It is
+// for listeners without credentials; a Handler needs none.
+func GuardPages(next http.Handler) http.Handler {
+	guard := newPageGuard(nil)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused := guard.check(r); refused != nil {
+			refused.write(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // isOwnHost reports whether host, of a Host header, can only mean an address or

@@ -33,5 +33,29 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("%s of %s: %s, error %v, no %s in %.200s", tt.path, tt.address, response.Status, err, tt.part, body)
 		}
 	}
+	// What a web page may have sent is refused on both listeners alike.
+	for _, address := range []string{admin, a.address} {
+		for _, path := range []string{"/debug/pprof/cmdline", "/debug/pprof/heap", "/metrics", "/healthz", "/readyz"} {
+			for _, page := range []struct{ host, site string }{{"evil.example", ""}, {"", "cross-site"}} {
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				request.Host = page.host
+				if page.site != "" {
+					request.Header.Set("Sec-Fetch-Site", page.site)
+				}
+				response, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(response.Body)
+				response.Body.Close()
+				if err != nil || response.StatusCode != http.StatusForbidden || !strings.Contains(string(body), `"code":9109`) {
+					t.Errorf("%s of %s, %+v: %s, error %v: %.200s", path, address, page, response.Status, err, body)
+				}
+			}
+		}
+	}
 	a.terminate(t)
 }

@@ -101,7 +101,7 @@ func (a *agent) openAdmin(ctx context.Context) error {
 		"/metrics": a.numbers, "/healthz": a.handler, "/readyz": a.handler,
 	})
 	a.servers = append(a.servers, daemon.Server{
-		Name: "admin", Listener: listener, HTTP: api.NewServer(admin, a.log.Logger),
+		Name: "admin", Listener: listener, HTTP: api.NewServer(api.GuardPages(admin), a.log.Logger),
 	})
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 )
 
 // Server is one HTTP server of the process, and where it listens.
@@ -15,9 +16,17 @@ type Server struct {
 	HTTP     *http.Server // speaks TLS when it has a TLSConfig
 }
 
-// Listen listens on a TCP address, host:port.
+// Listen listens on a TCP address, host:port. An IPv4 address, 0.0.0.0 included,
+// accepts IPv4 only; [::] and an empty host accept both families.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	network := "tcp"
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		// Package net opens a wildcard of either family for both.
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().Is4() {
+			network = "tcp4"
+		}
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("daemon: listening on %s: %w", address, err)
 	}

@@ -64,7 +64,7 @@ func TestRefusals(t *testing.T) {
 		"wait -1":           {options(`"wait_time":-1`), 400, []fault{{1003, "/options/wait_time"}}},
 		"packet type":       {options(`"packet_type":"sctp"`), 400, []fault{{1004, "/options/packet_type"}}},
 		"colo":              {`{"targets":["198.19.0.1"],"colos":["den","ams01"]}`, 400, []fault{{1005, "/colos/1"}}},
-		"body over 1 MiB":   {`{"targets":["198.19.0.1"],"x":"` + strings.Repeat("x", 1<<20) + `"}`, 413, []fault{{1006, ""}}},
+		"body over 64 KiB":  {`{"targets":["198.19.0.1"],"x":"` + strings.Repeat("x", 64<<10) + `"}`, 413, []fault{{1006, ""}}},
 		"every field wrong": {`{"targets":[""],"colos":["x"],"options":{"max_ttl":65,"packet_type":"x","packets_per_ttl":11,"port":-1,"wait_time":6}}`, 400, []fault{{1002, "/targets/0"}, {1005, "/colos/0"}, {1003, "/options/max_ttl"}, {1003, "/options/packets_per_ttl"}, {1003, "/options/port"}, {1003, "/options/wait_time"}, {1004, "/options/packet_type"}}},
 	}
 	routes := []struct {

@@ -199,8 +199,8 @@ func TestClientCertificates(t *testing.T) {
 	without := d.over(t, trusting(ours))
 	without.stays(t)
 	a := without.ask(t, http.MethodPost, endpointPath, body(lab.Target.IPv4, ""))
-	if len(a.Messages) != 1 || a.Messages[0].Message != "a client certificate is required" {
-		t.Errorf("messages %+v", a.Messages)
+	if len(a.Errors) != 1 || a.Errors[0].Message != "Authentication error: a client certificate is required" {
+		t.Errorf("errors %+v", a.Errors)
 	}
 	d.checkHealth(t, 0, options...)
 
