@@ -15,13 +15,11 @@ type moment struct {
 	wall int64 // CLOCK_REALTIME, nanoseconds since 1970
 }
 
-// What the wall clock may drift against the monotonic one before it counts as
-// stepped: the noise of reading two clocks in turn, and more than twice the
-// 500 ppm by which the kernel slews (adjtimex(2)).
-const (
-	clockNoise = 20 * time.Microsecond
-	clockSlew  = time.Microsecond
-)
+// clockNoise is how far the difference of the two clocks may move before the
+// wall clock counts as stepped: the noise of reading two clocks in turn. However
+// long it takes, there is no more, since slewing (adjtimex(2)) changes the rate
+// of CLOCK_REALTIME and CLOCK_MONOTONIC alike; they part by steps only.
+const clockNoise = 20 * time.Microsecond
 
 // clockWatch notices steps of the wall clock. Kernel stamps are wall time, so
 // two of them may only be subtracted when they come from the same epoch.
@@ -42,7 +40,7 @@ func (c *clockWatch) stepped(m moment) bool {
 	}
 	passed := m.mono.since(c.last.mono)
 	drift := time.Duration(m.wall-c.last.wall) - passed
-	return drift.Abs() > clockNoise+passed.Abs()/time.Millisecond*clockSlew
+	return drift.Abs() > clockNoise
 }
 
 // clockReadings is how often both clocks are read before they are believed to
@@ -83,6 +81,20 @@ func (c *clockWatch) transmitted(user instant, kernel int64) {
 	}
 }
 
+// departed returns when a probe left that was about to be sent at user: then, or
+// as its transmit stamp says when that is much later, because the process was
+// stopped before the system call or the packet waited in a queue of the host.
+func (c *clockWatch) departed(s sending) instant {
+	if s.epoch != c.epoch {
+		return s.user
+	}
+	left := c.last.mono.add(time.Duration(s.kernel - c.last.wall)).add(-clockNoise)
+	if left.since(s.user) <= promptly || left > c.last.mono {
+		return s.user
+	}
+	return left
+}
+
 // received holds a receive stamp against the reading after the receipt. A
 // stamp from after it shows that the stamps' clock has been set forward.
 func (c *clockWatch) received(m moment, kernel int64) {
@@ -111,7 +123,8 @@ type receipt struct {
 	epoch  uint16
 }
 
-// promptly is how soon after the stamp an answer is read when nothing is amiss.
+// promptly is how soon after the stamp an answer is read, and how soon before
+// it the time of a probe, when nothing is amiss.
 const promptly = time.Millisecond
 
 // roundTrip returns the best RTT that the stamps allow and says which clock

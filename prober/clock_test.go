@@ -56,7 +56,8 @@ func TestClockWatch(t *testing.T) {
 	}{
 		{"steady", []moment{at(0, 0), at(ms, 0), at(5000*ms, 0)}, 0},
 		{"noise of reading two clocks", []moment{at(0, 0), at(ms, 15*us), at(2*ms, -3*us)}, 0},
-		{"slewed by 500 ppm", []moment{at(0, 0), at(1000*ms, 500*us), at(2000*ms, 1000*us)}, 0},
+		{"half a millisecond forward, unnoticed for a second", []moment{at(0, 0), at(1000*ms, 500*us), at(2000*ms, 500*us)}, 1},
+		{"a millisecond back in a minute", []moment{at(0, 0), at(60_000*ms, -ms)}, 1},
 		{"an hour forward", []moment{at(0, 0), at(ms, 3600*1000*ms), at(2*ms, 3600*1000*ms)}, 1},
 		{"a millisecond back", []moment{at(0, 0), at(ms, -ms), at(2*ms, -ms)}, 1},
 		{"there and back", []moment{at(0, 0), at(ms, 9*ms), at(2*ms, 0)}, 2},
@@ -124,5 +125,26 @@ func TestClockWatchReadsStamps(t *testing.T) {
 	c.received(at(10*ms, 0), wall0+10*ms)
 	if c.epoch != 2 {
 		t.Fatal("a stamp from the future went unnoticed")
+	}
+}
+
+func TestClockWatchCorrectsTheDeparture(t *testing.T) {
+	var c clockWatch
+	c.observe(at(4000*ms, 0))
+	for _, tt := range []struct {
+		name   string
+		kernel int64
+		epoch  uint16
+		want   int64
+	}{
+		{"at once", 5*ms + 40*us, 0, 5 * ms},
+		{"stopped before the system call", 3000 * ms, 0, 3000*ms - 20*us},
+		{"of another epoch", 3000 * ms, 1, 5 * ms},
+		{"after the latest reading", 4500 * ms, 0, 5 * ms},
+	} {
+		s := sending{user: instant(5 * ms), kernel: wall0 + tt.kernel, epoch: tt.epoch}
+		if got := c.departed(s); got != instant(tt.want) {
+			t.Errorf("%s: left at %v, want %v", tt.name, time.Duration(got), time.Duration(tt.want))
+		}
 	}
 }

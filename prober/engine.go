@@ -64,6 +64,7 @@ type Engine struct {
 	mu       sync.Mutex // guards everything below
 	clock    clockWatch
 	arrivals arrivals
+	unheard  []*trace // wait for what has arrived to be heard
 	identity *identity
 	schedule schedule
 	rate     pacer
@@ -97,7 +98,7 @@ func New(transport Transport, o Options) (*Engine, error) {
 		prefixes:  newPrefixGate(o.PrefixRate),
 		schedule:  newSchedule(transport.Lanes()),
 		running:   make(map[*trace]struct{}),
-		arrivals:  arrivals{latest: make([]int64, transport.Queues())},
+		arrivals:  make(arrivals, transport.Queues()),
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
 	}

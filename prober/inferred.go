@@ -1,28 +1,42 @@
 package prober
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // A UDP answer, or a GRE packet from the target, names the flow that it
 // answers but not the probe: nothing of the probe is in it. Which TTLs it was
 // is inferred from all answers of the flow together: whatever is beyond the
 // last router and was sent far enough answers, so m answers belong to the m
-// highest TTLs probed, and come back in the order in which these were sent.
-// Later answers, and later routers, correct the earlier inference.
+// highest TTLs probed, and come back in the order in which these were sent;
+// but each only to a probe that was sent before it and whose wait had not ended
+// when it arrived. Later answers, and later routers, correct the earlier
+// inference.
 
 // onUnplaced takes an answer into account that names only its flow.
 func (t *trace) onUnplaced(flow int, a answer) fate {
 	f := &t.flows[flow]
-	if len(t.candidates(flow)) <= f.inferred {
+	ttls := t.candidates(flow)
+	if len(ttls) <= f.inferred {
 		t.counts.Duplicates++
 		return duplicate
 	}
-	if f.inferred == 0 {
-		t.responders.add(a.from, 0)
+	if !slices.ContainsFunc(ttls, func(ttl int) bool { return t.waited(t.slot(flow, ttl), a.receipt) <= t.spec.Wait }) {
+		t.counts.Late++
+		return late
 	}
+	before := f.inferred
 	a.inferred, a.flow = true, uint8(flow)
 	t.answers = append(t.answers, a)
 	f.inferred++
 	t.placeInferred(flow)
+	if f.inferred <= before {
+		return duplicate
+	}
+	if before == 0 {
+		t.responders.add(a.from, 0)
+	}
 	t.changed = true
 	if t.twin != nil && f.ended != 0 {
 		t.twin.ceiling = min(t.twin.ceiling, int(f.ended))
@@ -31,7 +45,7 @@ func (t *trace) onUnplaced(flow int, a answer) fate {
 }
 
 // candidates returns the TTLs of the flow that an answer without a name may
-// belong to, in the order of their sending.
+// belong to, in ascending order.
 func (t *trace) candidates(flow int) []int {
 	var ttls []int
 	for ttl := int(t.flows[flow].heard) + 1; ttl <= t.sentTop; ttl++ {
@@ -43,7 +57,8 @@ func (t *trace) candidates(flow int) []int {
 	return ttls
 }
 
-// placeInferred assigns the flow's nameless answers anew.
+// placeInferred assigns the flow's nameless answers anew. Those that no probe
+// is left for are duplicates.
 func (t *trace) placeInferred(flow int) {
 	f := &t.flows[flow]
 	ttls := t.candidates(flow)
@@ -52,24 +67,50 @@ func (t *trace) placeInferred(flow int) {
 			s.answer = 0
 		}
 	}
-	if surplus := f.inferred - len(ttls); surplus > 0 {
-		f.inferred -= surplus
-		t.counts.Duplicates += surplus
-	}
-	ttls = ttls[len(ttls)-f.inferred:]
-	slices.SortFunc(ttls, func(a, b int) int {
-		return int(t.slot(flow, a).sent.user - t.slot(flow, b).sent.user)
-	})
+	var nameless []int // places in answers, in order of arrival
 	for i := range t.answers {
-		if len(ttls) == 0 {
+		if a := &t.answers[i]; a.inferred && int(a.flow) == flow {
+			nameless = append(nameless, i)
+		}
+	}
+	var slots []*slot // in order of sending; chosen from the highest TTL down
+	var places []int  // of their answers
+	for i := len(ttls) - 1; i >= 0 && len(slots) < len(nameless); i-- {
+		s := t.slot(flow, ttls[i])
+		at, _ := slices.BinarySearchFunc(slots, s, func(a, b *slot) int { return cmp.Compare(a.sent.user, b.sent.user) })
+		with := slices.Insert(slices.Clone(slots), at, s)
+		if found := t.inTime(with, nameless); found != nil {
+			slots, places = with, found
+		}
+	}
+	for i, s := range slots {
+		s.answer = int32(places[i] + 1)
+	}
+	for _, i := range nameless {
+		t.answers[i].inferred = slices.Contains(places, i)
+	}
+	t.counts.Duplicates += len(nameless) - len(places)
+	f.inferred = len(places)
+	t.reconsiderEnd(flow)
+}
+
+// inTime returns an answer for each of the slots, both in order, that was sent
+// before it and was still waiting for it; nil when there are not enough.
+func (t *trace) inTime(slots []*slot, nameless []int) []int {
+	places := make([]int, 0, len(slots))
+	for _, i := range nameless {
+		if len(places) == len(slots) {
 			break
 		}
-		if a := &t.answers[i]; a.inferred && int(a.flow) == flow {
-			t.slot(flow, ttls[0]).answer = int32(i + 1)
-			ttls = ttls[1:]
+		s, r := slots[len(places)], t.answers[i].receipt
+		if r.user.mono >= s.sent.user && t.waited(s, r) <= t.spec.Wait {
+			places = append(places, i)
 		}
 	}
-	t.reconsiderEnd(flow)
+	if len(places) < len(slots) {
+		return nil
+	}
+	return places
 }
 
 // reconsiderEnd finds anew where the flow's path ends.

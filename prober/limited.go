@@ -2,25 +2,48 @@ package prober
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
+	"time"
+
+	"probe-agent/packet"
 )
 
-// limitedMinLost is how many answers must be missing before loss is called a
-// limit: one is lost anywhere.
+// limitedMinLost is how many answers must be missing before their rhythm alone
+// is called a limit: one is lost anywhere.
 const limitedMinLost = 2
 
-// limitedTTLs returns the TTLs whose loss has the rhythm of a router that
-// limits the ICMP errors it sends: it answered the first probes, then only one
-// now and then, while on the very flows that went unanswered something beyond
-// it did answer. Such loss says nothing about the path.
-func limitedTTLs(probes []Probe) []uint8 {
+// surplus is an answer to a probe that was sent past the end of its flow's
+// path.
+type surplus struct {
+	from netip.Addr
+	sent time.Duration // since Result.Started
+}
+
+// surplusReach is for how long a surplus answer may have used up what its
+// sender had left for another: Linux allows one ICMP error a second to a peer
+// (net.ipv4.icmp_ratelimit).
+const surplusReach = time.Second
+
+// limitedTTLs returns the TTLs whose loss is that of a limit on the ICMP errors
+// that a node sends, and says nothing about the path. Either
+//
+//   - the node answered, up to a second before each of the lost probes was sent,
+//     probes that were sent past the end of the path; or
+//   - an unreachable error ended the path there, and once one was missing there
+//     were no more: hosts and routers limit these most (Linux sends two at
+//     once); or
+//   - the loss has the rhythm of a limit: the first probes were answered, then
+//     only one now and then, while on the very flows that went unanswered
+//     something beyond did answer.
+func limitedTTLs(probes []Probe, beyond []surplus) []uint8 {
 	var limited []uint8
 	for start := 0; start < len(probes); {
 		end := start
 		for end < len(probes) && probes[end].TTL == probes[start].TTL {
 			end++
 		}
-		if looksLimited(probes[start:end], probes[end:]) {
+		if at := probes[start:end]; someLost(at) && (usedUp(at, beyond) || ranDry(at) || looksLimited(at, probes[end:])) {
 			limited = append(limited, probes[start].TTL)
 		}
 		start = end
@@ -28,23 +51,72 @@ func limitedTTLs(probes []Probe) []uint8 {
 	return limited
 }
 
-func looksLimited(at, beyond []Probe) bool {
+// someLost reports whether some of the probes were answered, and some not.
+func someLost(at []Probe) bool {
+	lost := countLost(at)
+	return lost > 0 && lost < len(at)
+}
+
+func countLost(at []Probe) int {
 	lost := 0
 	for i := range at {
 		if at[i].Answer == nil {
 			lost++
 		}
 	}
-	if lost < limitedMinLost || lost == len(at) {
-		return false // as nearly every hop
+	return lost
+}
+
+// usedUp reports whether the nodes that answered some of the probes at one TTL
+// used up their limit on surplus probes.
+func usedUp(at []Probe, beyond []surplus) bool {
+	answers := func(from netip.Addr) bool {
+		return slices.ContainsFunc(at, func(p Probe) bool { return p.Answer != nil && p.Answer.From == from })
 	}
-	bySending := slices.Clone(at)
-	slices.SortStableFunc(bySending, func(a, b Probe) int { return cmp.Compare(a.Sent, b.Sent) })
-	if bySending[0].Answer == nil {
+	for i := range at {
+		if at[i].Answer == nil && !slices.ContainsFunc(beyond, func(s surplus) bool {
+			since := at[i].Sent - s.sent
+			return since > 0 && since < surplusReach && answers(s.from)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// ranDry reports whether all answers are unreachable errors of a path that ends
+// there, and came before the first that is missing.
+func ranDry(at []Probe) bool {
+	for i := range at {
+		if a := at[i].Answer; a != nil && (a.Arrival || a.Kind != packet.Unreachable) {
+			return false
+		}
+	}
+	dry := false
+	for _, p := range bySending(at) {
+		if p.Answer == nil {
+			dry = true
+		} else if dry {
+			return false
+		}
+	}
+	return true
+}
+
+func bySending(at []Probe) []Probe {
+	return slices.SortedStableFunc(slices.Values(at), func(a, b Probe) int { return cmp.Compare(a.Sent, b.Sent) })
+}
+
+func looksLimited(at, beyond []Probe) bool {
+	if countLost(at) < limitedMinLost {
+		return false
+	}
+	ordered := bySending(at)
+	if ordered[0].Answer == nil {
 		return false
 	}
 	dry, run := false, 0
-	for _, p := range bySending {
+	for _, p := range ordered {
 		if p.Answer != nil {
 			if run++; dry && run > 1 {
 				return false // two in a row after a loss: no bucket that ran dry

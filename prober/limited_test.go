@@ -1,9 +1,12 @@
 package prober
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
+
+	"probe-agent/packet"
 )
 
 // probesOf draws probes: a row for each TTL, a letter for each flow; A is
@@ -43,8 +46,54 @@ func TestLimitedTTLs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := limitedTTLs(probesOf(tt.rows...)); !slices.Equal(got, tt.want) {
+			if got := limitedTTLs(probesOf(tt.rows...), nil); !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestLimitedByOwnProbes: what the node of the last TTL did not answer because
+// it had answered probes past the end of the path.
+func TestLimitedByOwnProbes(t *testing.T) {
+	node, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	early := func(from netip.Addr, ms ...time.Duration) (all []surplus) {
+		for _, m := range ms {
+			all = append(all, surplus{from: from, sent: m * time.Millisecond})
+		}
+		return all
+	}
+	tests := []struct {
+		name    string
+		row     string // flows are sent 20 ms apart
+		kind    packet.Kind
+		arrival bool
+		beyond  []surplus
+		want    bool
+	}{
+		{"burst went past the target", "A..", packet.Unreachable, true, early(node, 1, 2, 3), true},
+		{"one lost after it", "AA.", packet.Unreachable, true, early(node, 39), true},
+		{"answered after the loss", "A.A", packet.Unreachable, true, early(node, 50), false},
+		{"by another node", "A..", packet.Unreachable, true, early(other, 1, 2), false},
+		{"one lost before it", "..A", packet.Unreachable, true, early(node, 10), false},
+		{"silent", "...", packet.Unreachable, true, early(node, 1), false},
+		{"nothing lost", "AAA", packet.Unreachable, true, early(node, 1), false},
+		{"nothing past the target", "A..", packet.Unreachable, true, nil, false},
+		{"two unreachable errors at once", "AA.", packet.Unreachable, false, nil, true},
+		{"one unreachable error", "A..", packet.Unreachable, false, nil, true},
+		{"unreachable, loss between", "A.A", packet.Unreachable, false, nil, false},
+		{"time exceeded", "AA.", packet.TimeExceeded, false, nil, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			probes := probesOf(tt.row)
+			for i := range probes {
+				if a := probes[i].Answer; a != nil {
+					a.From, a.Kind, a.Arrival = node, tt.kind, tt.arrival
+				}
+			}
+			if got := limitedTTLs(probes, tt.beyond); len(got) == 1 != tt.want {
+				t.Errorf("got %v, want limited: %v", got, tt.want)
 			}
 		})
 	}

@@ -33,11 +33,12 @@ func newResult(traces []*trace, started time.Time, now instant, epoch uint16) *R
 		r.Stop = Blocked
 	}
 	r.Probes = make([]Probe, 0, size)
+	var beyond []surplus
 	for i, t := range traces {
-		t.report(r, top, len(traces) == 2 && i == 0, epoch)
+		beyond = t.report(r, top, len(traces) == 2 && i == 0, epoch, beyond)
 	}
 	slices.SortStableFunc(r.Probes, func(a, b Probe) int { return cmp.Compare(a.TTL, b.TTL) })
-	r.Limited = limitedTTLs(r.Probes)
+	r.Limited = limitedTTLs(r.Probes, beyond)
 	return r
 }
 
@@ -66,8 +67,9 @@ func (t *trace) outcome() (top int, stop Stop) {
 	return all, Exhausted
 }
 
-// report appends the probes up to top to the result, and counts the rest.
-func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16) {
+// report appends the probes up to top to the result, counts the rest, and
+// appends their answers to beyond.
+func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16, beyond []surplus) []surplus {
 	own, _ := t.outcome()
 	top = min(top, own)
 	end := t.end()
@@ -83,6 +85,9 @@ func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16) {
 			}
 			if ttl > top || ttl > t.extent(flow, end) {
 				r.Counts.Beyond++
+				if s.answer != 0 {
+					beyond = append(beyond, surplus{from: t.answers[s.answer-1].from, sent: s.sent.user.since(t.started)})
+				}
 				continue
 			}
 			p := Probe{TTL: uint8(ttl), Flow: uint8(flow), Encapsulated: encapsulated, Sent: s.sent.user.since(t.started)}
@@ -93,6 +98,7 @@ func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16) {
 			r.Probes = append(r.Probes, p)
 		}
 	}
+	return beyond
 }
 
 // public is the answer as a Result shows it.

@@ -88,7 +88,7 @@ func (p path) run(spec Spec) course {
 	now := instant(0)
 	target := t.target
 	for {
-		s := t.next(now, openGate{})
+		s := t.next(now, now, openGate{})
 		switch s.action {
 		case send:
 			t.reserve(s.flow, s.ttl, now, 0, id)

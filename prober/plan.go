@@ -6,7 +6,7 @@ import "math/bits"
 type step struct {
 	action    action
 	flow, ttl int     // of send
-	wake      instant // of wait: when to ask again, if nothing happens before
+	wake      instant // of wait: when to ask again, if nothing happens before; of listen: see there
 }
 
 type action uint8
@@ -15,6 +15,9 @@ const (
 	wait action = iota
 	send
 	finish
+	// listen asks for everything to be heard that arrived until wake: what is
+	// wanted then depends on it.
+	listen
 )
 
 // forever is later than anything.
@@ -30,16 +33,17 @@ type gate interface {
 }
 
 // next plans: which probe to send now, or how long to wait, or that all is
-// known. It changes nothing.
-func (t *trace) next(now instant, near gate) step {
+// known. Everything that arrived until heard has been heard; that a reply is
+// missing shows no earlier. It changes nothing.
+func (t *trace) next(now, heard instant, near gate) step {
 	if t.err != nil {
 		return step{action: finish}
 	}
 	if now < t.rest {
 		return step{action: wait, wake: t.rest}
 	}
-	w := t.window(now)
-	p := plan{wake: w.wake}
+	w := t.window(now, heard)
+	p := plan{wake: forever}
 	// In order of TTL, as traceroute(8): what is nearest is known to exist, and
 	// where the target or a router limits its answers, those to the probes
 	// past it come last.
@@ -48,23 +52,33 @@ func (t *trace) next(now instant, near gate) step {
 			return step{action: send, flow: flow, ttl: ttl}
 		}
 	}
-	if p.wake != forever || p.pending {
+	if p.pending {
+		p.wake = min(p.wake, w.wake)
+	}
+	switch {
+	case p.wake <= now:
+		return step{action: listen, wake: p.wake}
+	case p.pending || p.wake != forever:
 		return step{action: wait, wake: p.wake}
 	}
-	if at := t.drained(w.end); at > now {
+	switch at := t.drained(w.end); {
+	case at <= heard:
+		return step{action: finish}
+	case at <= now:
+		return step{action: listen, wake: at}
+	default:
 		return step{action: wait, wake: at}
 	}
-	return step{action: finish}
 }
 
 // plan gathers, while the TTLs are looked through, when to look again.
 type plan struct {
 	wake    instant
-	pending bool // something is left to send that only a reply can release
+	pending bool // something is left to send that a reply or time can release
 }
 
 // due returns the flow of the next probe to a TTL and when it may go: forever
-// when there is none, or only a reply can release it.
+// when there is none, or the window does not allow it.
 func (t *trace) due(p *plan, w *window, ttl int, now instant, near gate) (flow int, at instant) {
 	if t.unsent[ttl] == 0 {
 		return 0, forever

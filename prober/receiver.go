@@ -50,7 +50,7 @@ func (e *Engine) take(queue int, in []packet.Incoming, reply *packet.Reply, touc
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
-	e.arrivals.note(queue, in[len(in)-1].Wall)
+	e.arrivals.taken(queue, in[len(in)-1].Wall, now)
 	for i := range in {
 		if err := packet.Parse(&in[i], reply); err != nil {
 			if errors.Is(err, packet.ErrForeign) {
@@ -111,15 +111,18 @@ func (e *Engine) react(t *trace, now instant) {
 	if t.finished || t.queued == ready {
 		return
 	}
-	s := t.next(now, e.near)
+	s := e.next(t, now)
 	if s.action == send {
 		e.schedule.push(t)
 		e.rouse(now)
 		return
 	}
-	e.follow(t, s)
-	if s.action == wait {
+	e.follow(t, s, now)
+	switch s.action {
+	case wait:
 		e.rouse(s.wake)
+	case listen:
+		e.rouse(now)
 	}
 }
 
@@ -162,5 +165,6 @@ func (e *Engine) stamp(s packet.Stamp) {
 	if sl := m.trace.slot(m.flow, int(ttl)); sl.state == sent {
 		e.clock.transmitted(sl.sent.user, s.Wall)
 		sl.sent.kernel = s.Wall
+		sl.sent.user = e.clock.departed(sl.sent)
 	}
 }

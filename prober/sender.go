@@ -21,6 +21,7 @@ func (e *Engine) runSender() {
 		}
 	}()
 	stamps := make([]packet.Stamp, 2*batchSize)
+	behind := make([]bool, e.transport.Queues())
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -30,7 +31,7 @@ func (e *Engine) runSender() {
 			posted = e.post(l) || posted
 		}
 		e.drainStamps(stamps)
-		if !posted && !e.pause(timer, rest) {
+		if !e.listen(behind) && !posted && !e.pause(timer, rest) {
 			return
 		}
 	}
@@ -123,9 +124,9 @@ func (e *Engine) nextSend(l *lane, now instant) (*trace, step) {
 		if t.finished {
 			continue
 		}
-		s := t.next(now, e.near)
+		s := e.next(t, now)
 		if s.action != send {
-			e.follow(t, s)
+			e.follow(t, s, now)
 			continue
 		}
 		if at := e.prefixes.opens(t, now); at > now {
@@ -155,12 +156,15 @@ func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
 }
 
 // follow does what a step without a probe says.
-func (e *Engine) follow(t *trace, s step) {
-	if s.action == finish {
-		e.end(t)
-		return
+func (e *Engine) follow(t *trace, s step, now instant) {
+	switch s.action {
+	case finish:
+		e.finish(t)
+	case listen:
+		e.hearOut(t, s.wake, now)
+	default:
+		e.schedule.sleep(t, s.wake)
 	}
-	e.schedule.sleep(t, s.wake)
 }
 
 // rouse wakes the sender when it sleeps longer than until at. The caller

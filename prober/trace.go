@@ -78,6 +78,9 @@ type trace struct {
 	queued   queueState
 	heapAt   int
 	wake     instant
+	unheard  instant // since when a listen step has not been followed; 0: there is none
+	listed   bool    // in Engine.unheard
+	until    instant // of that step
 	changed  bool
 	touched  bool
 
@@ -238,8 +241,8 @@ func (t *trace) settle(flow, ttl int, a *answer) {
 		f.ended, f.arrived = uint8(ttl), a.arrival
 	}
 	if !a.arrival {
-		rtt := max(0, a.receipt.user.mono.since(t.slot(flow, ttl).sent.user))
-		t.frontier.advance(ttl, rtt, a.receipt.user.mono)
+		s := t.slot(flow, ttl)
+		t.frontier.advance(ttl, s.sent.user, t.waited(s, a.receipt), a.receipt.user.mono)
 	}
 	if a.arrival && t.twin != nil {
 		t.twin.ceiling = min(t.twin.ceiling, int(f.ended))

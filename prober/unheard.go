@@ -2,64 +2,101 @@ package prober
 
 import "time"
 
-// A busy host may let this process run only after a probe's wait is over,
-// although its answer came in time and has been lying in a socket since. So
-// before a probe counts as lost, all that had arrived by the end of its wait
-// is heard.
+// A busy host may let this process run only after a probe's wait is over, and
+// a stopped process (SIGSTOP, the cgroup freezer, a virtual machine that moves)
+// does not run at all, although answers have come in time and lie in a socket
+// since. So before a probe counts as lost, and before a trace sends more because
+// replies are missing, everything that had arrived by then is heard.
 
-// catchUp is how often to look whether it has been, and catchUpLimit how long
-// to wait for it at most: a queue may be filled faster than it is read.
+// catchUp is how often to look whether it has been, and catchUpLimit how long to
+// wait for it at most: a queue may be filled faster than it is read. That time
+// begins when this process looks first, so it does not include any during which
+// it was stopped.
 const (
 	catchUp      = time.Millisecond
 	catchUpLimit = time.Second
 )
 
-// arrivals tells up to when everything that has arrived has been heard.
-type arrivals struct {
-	latest []int64 // by queue: the kernel's stamp of the latest packet taken
-	heard  instant // everything that arrived until then has been heard
-}
+// arrivals keeps, by queue, until when everything that arrived has been heard.
+type arrivals []instant
 
-// note takes down that a packet of a queue was taken, and so all before it.
-func (a *arrivals) note(queue int, kernel int64) {
+// note notes that everything that arrived on a queue until then has been heard.
+func (a arrivals) note(queue int, until instant) { a[queue] = max(a[queue], until) }
+
+// taken notes that a packet of a queue with the kernel's stamp was taken by now,
+// and so were all before it: a socket keeps the order of arrival.
+func (a arrivals) taken(queue int, kernel int64, now moment) {
 	if kernel != 0 {
-		a.latest[queue] = kernel
+		a.note(queue, now.mono.add(-max(0, time.Duration(now.wall-kernel))))
 	}
 }
 
-// complete reports whether everything that arrived until then has been heard.
-// behind is Transport.Behind.
-func (a *arrivals) complete(until instant, now moment, behind func(queue int) bool) bool {
-	if until <= a.heard {
-		return true
+// heard returns until when everything that arrived on any queue has been heard.
+func (a arrivals) heard() instant {
+	heard := forever
+	for _, until := range a {
+		heard = min(heard, until)
 	}
-	kernel := now.wall - int64(now.mono.since(until))
-	heard := now.mono
-	for queue := range a.latest {
-		switch {
-		case !behind(queue):
-		case a.latest[queue] >= kernel:
-			heard = min(heard, until)
-		default:
-			return false
-		}
-	}
-	a.heard = heard
-	return true
+	return heard
 }
 
-// end ends a trace that wants nothing more, or puts that off while an
-// answer to it may not have been heard yet. The caller holds mu.
-func (e *Engine) end(t *trace) {
-	waited := t.drained(t.end())
-	if t.err == nil && waited != 0 {
-		now := e.now()
-		if now.mono.since(waited) < catchUpLimit && !e.arrivals.complete(waited, now, e.transport.Behind) {
-			at := now.mono.add(catchUp)
-			e.schedule.sleep(t, at)
-			e.rouse(at)
-			return
+// next asks a trace what it wants now. The caller holds mu.
+func (e *Engine) next(t *trace, now instant) step {
+	heard := e.arrivals.heard()
+	if t.unheard != 0 && now.since(t.unheard) >= catchUpLimit {
+		heard = now
+	}
+	s := t.next(now, min(now, heard), e.near)
+	if s.action != listen {
+		t.unheard = 0
+	}
+	return s
+}
+
+// hearOut puts off what t wants until everything is heard that arrived until
+// then. The caller holds mu.
+func (e *Engine) hearOut(t *trace, until, now instant) {
+	if t.unheard == 0 {
+		t.unheard = now
+	}
+	t.until = until
+	if !t.listed {
+		t.listed = true
+		e.unheard = append(e.unheard, t)
+	}
+	e.schedule.sleep(t, now.add(catchUp))
+}
+
+// listen finds out, without the lock, which queues are empty, and reports
+// whether a trace that waited for it can go on. The others ask again later.
+func (e *Engine) listen(behind []bool) bool {
+	e.mu.Lock()
+	if len(e.unheard) == 0 {
+		e.mu.Unlock()
+		return false
+	}
+	now := e.now().mono
+	e.mu.Unlock()
+	for queue := range behind {
+		behind[queue] = e.transport.Behind(queue)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for queue, is := range behind {
+		if !is {
+			e.arrivals.note(queue, now)
 		}
 	}
-	e.finish(t)
+	heard := e.arrivals.heard()
+	released := false
+	for _, t := range e.unheard {
+		t.listed = false
+		if !t.finished && t.until <= heard {
+			e.schedule.push(t)
+			released = true
+		}
+	}
+	clear(e.unheard)
+	e.unheard = e.unheard[:0]
+	return released
 }

@@ -83,3 +83,81 @@ func TestStarvedReceiver(t *testing.T) {
 		})
 	}
 }
+
+// stopped is a network in memory whose process is stopped in one of its Sends,
+// before or after the packets have left, until the receivers go on as well, or
+// a little earlier.
+type stopped struct {
+	starved
+	at    int32 // the Send, from 1 on
+	after bool
+	sends atomic.Int32
+}
+
+// Send implements prober.Transport.
+func (s *stopped) Send(lane int, packets []packet.Outgoing) (int, error) {
+	here := s.sends.Add(1) == s.at
+	if here && !s.after {
+		time.Sleep(time.Until(s.until.Add(-time.Microsecond)))
+	}
+	n, err := s.Memory.Send(lane, packets)
+	if here && s.after {
+		time.Sleep(time.Until(s.until.Add(-time.Microsecond)))
+	}
+	return n, err
+}
+
+// TestStoppedProcess: for a process that is stopped in mid-trace, answers that
+// arrived meanwhile and within their wait count, what it was about to send is
+// sent and waited for afterwards, and silence during the stop is none.
+func TestStoppedProcess(t *testing.T) {
+	const rtt, stop = 600 * time.Millisecond, 2500 * time.Millisecond
+	for _, c := range []struct {
+		name    string
+		routers int
+		spec    prober.Spec
+		at      int32
+		after   bool
+		most    time.Duration
+	}{
+		{"about to send", 5, prober.Spec{MaxTTL: 30}, 2, false, stop + 2*rtt},
+		{"all is sent", 1, prober.Spec{MaxTTL: 2, PacketsPerTTL: 1}, 1, true, stop + 10*time.Millisecond},
+	} {
+		for _, method := range []prober.Method{prober.ICMP, prober.TCP, prober.UDP, prober.GRE, prober.GREICMP} {
+			t.Run(c.name+"/"+method.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					network, err := netsim.New(netsim.Chain(c.routers, rtt))
+					if err != nil {
+						t.Fatal(err)
+					}
+					transport := &stopped{at: c.at, after: c.after, starved: starved{
+						Memory: netsim.NewMemory(network, network.Host()), until: time.Now().Add(stop),
+					}}
+					spec := c.spec
+					spec.Target, spec.Method, spec.Wait = netsim.N(65281).For(false), method, time.Second
+					result, err := startEngine(t, transport).Trace(t.Context(), spec)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if result.Duration > c.most || result.Stop != prober.Reached {
+						t.Errorf("%v after %v, want it reached within %v", result.Stop, result.Duration, c.most)
+					}
+					for _, p := range result.Probes {
+						if want := rtt * time.Duration(p.TTL) / time.Duration(c.routers+1); p.Answer == nil {
+							t.Errorf("TTL %d: a probe of %v is lost", p.TTL, p.Sent)
+						} else if p.Answer.RTT != want {
+							t.Errorf("TTL %d: RTT %v, want %v", p.TTL, p.Answer.RTT, want)
+						}
+					}
+					most := 19
+					if method == prober.GREICMP {
+						most *= 2
+					}
+					if result.Counts.Late != 0 || result.Counts.Beyond > most {
+						t.Errorf("counts %+v", result.Counts)
+					}
+				})
+			})
+		}
+	}
+}

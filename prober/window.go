@@ -53,27 +53,30 @@ type frontier struct {
 	ttl     int           // 0 while nothing was heard
 	rtt     time.Duration // of that TTL
 	maxStep time.Duration // largest rise of RTT from one heard TTL to a higher one
-	first   instant       // when it first moved
-	at      instant       // when it last moved
+	sent    instant       // when the probe to that TTL left
+	first   instant       // when a reply moved it first
+	moved   instant       // when a reply moved it last
+	lag     time.Duration // for how long such replies lay unread, all together
 }
 
-// advance moves the frontier to a TTL that answered.
-func (f *frontier) advance(ttl int, rtt time.Duration, now instant) {
+// advance moves the frontier to a TTL that answered a probe of sent after rtt,
+// which is known from now on.
+func (f *frontier) advance(ttl int, sent instant, rtt time.Duration, now instant) {
 	if ttl <= f.ttl {
 		return
-	}
-	if step := rtt - f.rtt; step > f.maxStep {
-		f.maxStep = step
 	}
 	if f.ttl == 0 {
 		f.first = now
 	}
-	f.ttl, f.rtt, f.at = ttl, rtt, now
+	f.lag += max(0, now.since(sent)-rtt)
+	f.maxStep = max(f.maxStep, rtt-f.rtt)
+	f.ttl, f.rtt, f.sent, f.moved = ttl, rtt, sent, now
 }
 
-// opens returns when a trace stops following the replies closely.
+// opens returns when a trace stops following the replies closely. The time
+// during which replies lay unread on a busy host is not taken from it.
 func (f *frontier) opens(started instant) instant {
-	return min(max(started.add(openAfter), f.at.add(openQuiet)), started.add(openLimit))
+	return min(max(started.add(openAfter), f.moved.add(openQuiet)), started.add(openLimit+f.lag))
 }
 
 // stall returns when to give up hearing from beyond the frontier, where the
@@ -81,7 +84,7 @@ func (f *frontier) opens(started instant) instant {
 // the target is, and everything up to the maximum TTL has to be probed.
 func (f *frontier) stall(next instant, wait time.Duration) instant {
 	patience := max(stallAfter, f.rtt+f.maxStep*5/4+stallGrace)
-	return max(next, f.at.add(-f.rtt)).add(min(wait, patience))
+	return max(next, f.sent).add(min(wait, patience))
 }
 
 // window is what of a trace may be sent at one moment.
@@ -96,8 +99,8 @@ type window struct {
 }
 
 // window returns what may be sent now, and when that changes by the passing of
-// time.
-func (t *trace) window(now instant) window {
+// time, provided that everything until then has been heard.
+func (t *trace) window(now, heard instant) window {
 	end := t.end()
 	w := window{end: end, heard: t.frontier.ttl, wake: forever, full: len(t.slots), room: len(t.slots)}
 	for flow := range t.flows {
@@ -108,12 +111,12 @@ func (t *trace) window(now instant) window {
 	if end != 0 || w.heard >= t.ceiling {
 		return w
 	}
-	stalled := t.frontier.stall(t.latestBeyond(now), t.spec.Wait)
-	if now >= stalled {
+	stalled := t.frontier.stall(t.latestBeyond(), t.spec.Wait)
+	if heard >= stalled {
 		return w
 	}
 	w.wake = stalled
-	if opens := t.frontier.opens(t.started); now < opens {
+	if opens := t.frontier.opens(t.started); heard < opens {
 		w.first = min(t.ceiling, w.heard+closeLead)
 		w.full = len(t.flows)
 		w.wake = min(w.wake, opens)
@@ -129,14 +132,13 @@ func (t *trace) window(now instant) window {
 }
 
 // latestBeyond returns when the highest TTL beyond the frontier, within
-// silentRow and one, was first probed; now when none was.
-func (t *trace) latestBeyond(now instant) instant {
-	for ttl := min(t.frontier.ttl+silentRow+1, t.sentTop); ttl > t.frontier.ttl; ttl-- {
-		if t.sentAt[ttl] > 0 {
-			return t.firstSent[ttl]
-		}
+// silentRow and one, was first probed. If it was not, it could have been since
+// the frontier moved: a process that was stopped until then sends it now.
+func (t *trace) latestBeyond() instant {
+	if ttl := min(t.frontier.ttl+silentRow+1, t.ceiling); t.sentAt[ttl] > 0 {
+		return t.firstSent[ttl]
 	}
-	return now
+	return max(t.started, t.frontier.moved)
 }
 
 // scout opens TTLs beyond those probed in full for their first probe, as time
