@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"probe-agent/api"
+	"probe-agent/internal/hostaddr"
+	"probe-agent/internal/rawsock"
 	"probe-agent/prober"
 )
 
@@ -117,26 +119,54 @@ func oneOf(into *string, text []byte, words []string) error {
 type socketFlags struct {
 	Source    []netip.Addr `placeholder:"ADDR" help:"Address that probes leave from; at most one for each family. Without it the route decides."`
 	Interface string       `placeholder:"NAME" help:"Network interface that probes leave through. Without it the route decides."`
+	Mark      mark         `default:"0" placeholder:"N" help:"Mark of probes (SO_MARK), which routing rules and firewalls can match; decimal or 0x…, 0 for none (${default}). Before Linux 5.17 it needs CAP_NET_ADMIN."`
 }
 
-// Validate refuses two source addresses of one family.
+// mark is an SO_MARK; 0: none.
+type mark uint32
+
+func (v *mark) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 0, 32)
+	if err != nil {
+		return fmt.Errorf("%q is not a number from 0 to 4294967295, or 0x0 to 0xffffffff", text)
+	}
+	*v = mark(n)
+	return nil
+}
+
+// Validate refuses what cannot be a source or an interface, on this host or any.
 func (f *socketFlags) Validate() error {
-	_, _, err := f.sources()
-	return err
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
+	if err := options.Validate(); err != nil {
+		return fmt.Errorf("--source, --interface: %s", strings.TrimPrefix(err.Error(), "rawsock: "))
+	}
+	addrs, err := hostaddr.List()
+	if err != nil {
+		return nil //nolint:nilerr // whoever needs the addresses says so
+	}
+	if network, is := hostaddr.Broadcast(options.Source4, addrs); is {
+		return fmt.Errorf("--source: %v is the broadcast address of %v", options.Source4, network)
+	}
+	return nil
 }
 
-// sources returns the source address of each family, invalid when not given.
-func (f *socketFlags) sources() (v4, v6 netip.Addr, err error) {
+// options returns what the flags say, at most one source address of each
+// family.
+func (f *socketFlags) options() (rawsock.Options, error) {
+	options := rawsock.Options{Interface: f.Interface, Mark: uint32(f.Mark)}
 	for _, addr := range f.Source {
 		addr = addr.Unmap()
-		family := &v6
+		family := &options.Source6
 		if addr.Is4() {
-			family = &v4
+			family = &options.Source4
 		}
 		if family.IsValid() {
-			return v4, v6, fmt.Errorf("--source: %s and %s are of one family; give at most one IPv4 and one IPv6 address", *family, addr)
+			return options, fmt.Errorf("--source: %s and %s are of one family; give at most one IPv4 and one IPv6 address", *family, addr)
 		}
 		*family = addr
 	}
-	return v4, v6, nil
+	return options, nil
 }

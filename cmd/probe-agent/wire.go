@@ -11,14 +11,14 @@ import (
 // openTransport opens the raw sockets. The error matches
 // rawsock.ErrPrivilege when the process may not.
 func openTransport(f socketFlags) (*rawsock.Transport, error) {
-	v4, v6, err := f.sources()
+	options, err := f.options()
 	if err != nil {
 		return nil, err
 	}
 	if err := sandbox.RaiseNetRaw(); err != nil {
 		return nil, err
 	}
-	return rawsock.Open(rawsock.Options{Source4: v4, Source6: v6, Interface: f.Interface})
+	return rawsock.Open(options)
 }
 
 // openEngine opens the raw sockets and starts an engine on them. The function

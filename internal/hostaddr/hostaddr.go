@@ -2,11 +2,14 @@ package hostaddr
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -19,7 +22,7 @@ const rereadEvery = 30 * time.Second
 func List() ([]netip.Prefix, error) {
 	found, err := net.InterfaceAddrs()
 	if err != nil {
-		return nil, fmt.Errorf("hostaddr: %w", err)
+		return nil, explain(err)
 	}
 	addrs := make([]netip.Prefix, 0, len(found))
 	for _, a := range found {
@@ -36,6 +39,36 @@ func List() ([]netip.Prefix, error) {
 	}
 	slices.SortFunc(addrs, netip.Prefix.Compare)
 	return slices.Compact(addrs), nil
+}
+
+// explain says what to do about an error that comes of a refused socket: the
+// addresses are read by netlink.
+func explain(err error) error {
+	if errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("hostaddr: reading this host's addresses needs a netlink socket, and that is refused: "+
+			"add AF_NETLINK to RestrictAddressFamilies= of the systemd unit, or allow socket(AF_NETLINK) in the seccomp profile: %w", err)
+	}
+	return fmt.Errorf("hostaddr: %w", err)
+}
+
+// Broadcast reports whether addr is the broadcast address of a network that a
+// host with the addresses addrs is in, and not an address of its own, and
+// returns that network. Networks of two addresses have none (RFC 3021).
+func Broadcast(addr netip.Addr, addrs []netip.Prefix) (netip.Prefix, bool) {
+	var found netip.Prefix
+	for _, own := range addrs {
+		switch {
+		case own.Addr() == addr:
+			return netip.Prefix{}, false
+		case addr.Is4() && own.Contains(addr) && own.Bits() <= 30 && own.Bits() > 0:
+			octets := addr.As4()
+			host := ^uint32(0) >> own.Bits()
+			if binary.BigEndian.Uint32(octets[:])&host == host {
+				found = own.Masked()
+			}
+		}
+	}
+	return found, found.IsValid()
 }
 
 // Watcher follows the addresses. It holds a socket from Open to Close.

@@ -41,7 +41,7 @@ func everything() Config {
 		Sockets: func() rawsock.Status {
 			return rawsock.Status{
 				IPv6: errors.New("no IPv6 here"), StampMode: "counter", ReceiveStamps: true,
-				ReceiveBuffer: 201, SendBuffer: 202, Drops: 203, Truncated: 204, LostStamps: 205,
+				ReceiveBuffer: 201, SendBuffer: 202, Drops: 203, Truncated: 204, LostStamps: 205, ForeignErrors: 206,
 			}
 		},
 		Lookup: func() lookup.Stats {

@@ -17,6 +17,8 @@ func newSocketReading(read func() rawsock.Status) prometheus.Collector {
 		func(s *status) uint64 { return s.Truncated })
 	r.counter("transmit_stamps_lost_total", "Transmit stamps that were lost.",
 		func(s *status) uint64 { return s.LostStamps })
+	r.counter("foreign_icmp_errors_total", "ICMP errors about packets that are not the agent's, which kernels from before February 2026 deliver to its sending sockets.",
+		func(s *status) uint64 { return s.ForeignErrors })
 	r.gauge("receive_buffer_bytes", "Least buffer that any receiving socket was granted, as the kernel counts it.",
 		func(s *status) float64 { return float64(s.ReceiveBuffer) })
 	r.gauge("send_buffer_bytes", "Least buffer that any sending socket was granted, as the kernel counts it.",

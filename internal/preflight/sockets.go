@@ -27,6 +27,10 @@ func Sockets(root fs.FS, status rawsock.Status) []Finding {
 	return []Finding{
 		family("raw sockets IPv4", status.IPv4, none),
 		family("raw sockets IPv6", status.IPv6, none),
+		routeTable(status),
+		byProtocol(status),
+		loopback(status),
+		foreignErrors(status),
 		transmitStamps(status),
 		receiveStamps(status),
 		receiveBuffer(root, status),
@@ -41,6 +45,46 @@ func family(name string, err error, none bool) Finding {
 	f := Finding{Name: name, State: Warning, Detail: err.Error(), Advice: "targets of this family cannot be traced; enable it in the kernel if they should be"}
 	if none {
 		f.State = Missing
+	}
+	return f
+}
+
+func routeTable(status rawsock.Status) Finding {
+	f := Finding{Name: "routing table", State: OK, Detail: "open"}
+	if status.RouteTable != nil {
+		f.State, f.Detail = Warning, status.RouteTable.Error()
+		f.Advice = "routing rules by protocol or port, and routes of equal cost, may send probes from an address of another interface; " +
+			"add AF_NETLINK to RestrictAddressFamilies= of the systemd unit, or allow socket(AF_NETLINK) in the seccomp profile. `serve` does not start without it"
+	}
+	return f
+}
+
+func byProtocol(status rawsock.Status) Finding {
+	f := Finding{Name: "routing by protocol", State: OK, Detail: "supported"}
+	if !status.ByProtocol {
+		f.State, f.Detail = Warning, "not supported by this kernel"
+		f.Advice = "matters only with rules like `ip rule add ipproto icmp`: probes do not follow them; use Linux 6.4 or later"
+	}
+	return f
+}
+
+func loopback(status rawsock.Status) Finding {
+	f := Finding{Name: "loopback interface", State: OK, Detail: "up"}
+	if status.LoopbackDown {
+		f.State, f.Detail = Warning, "lo is down"
+		f.Advice = "this host's own addresses cannot be traced, and kernel timestamps could not be tried: `ip link set lo up`"
+	}
+	return f
+}
+
+func foreignErrors(status rawsock.Status) Finding {
+	f := Finding{Name: "forged ICMP errors", State: OK, Detail: "refused by the kernel"}
+	switch {
+	case status.TakesForeignErrors:
+		f.State, f.Detail = Warning, "taken by this kernel when they quote IP protocol 255"
+		f.Advice = "anybody can make single sends fail, which are then tried again, so traces go on; use a kernel of February 2026 or later"
+	case status.LoopbackDown:
+		f.Detail = "not tried: lo is down"
 	}
 	return f
 }

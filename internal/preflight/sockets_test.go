@@ -21,7 +21,7 @@ func TestNoSockets(t *testing.T) {
 }
 
 func TestSockets(t *testing.T) {
-	perfect := rawsock.Status{StampMode: "per-packet id", ReceiveStamps: true, ReceiveBuffer: 2 * rawsock.DefaultReceiveBuffer}
+	perfect := rawsock.Status{ByProtocol: true, StampMode: "per-packet id", ReceiveStamps: true, ReceiveBuffer: 2 * rawsock.DefaultReceiveBuffer}
 	limit := host("proc/sys/net/core/rmem_max", "212992\n")
 	absent := errors.New("address family not supported")
 	type want struct {
@@ -41,6 +41,16 @@ func TestSockets(t *testing.T) {
 		{"neither family", limit, func(s *rawsock.Status) { s.IPv4, s.IPv6 = absent, absent }, map[string]want{
 			"raw sockets IPv4": {preflight.Missing, "not supported"},
 			"raw sockets IPv6": {preflight.Missing, "not supported"},
+		}},
+		{"netlink refused", limit, func(s *rawsock.Status) { s.RouteTable = absent }, map[string]want{
+			"routing table": {preflight.Warning, "not supported"},
+		}},
+		{"old kernel", limit, func(s *rawsock.Status) { s.ByProtocol, s.TakesForeignErrors = false, true }, map[string]want{
+			"routing by protocol": {preflight.Warning, "not supported by this kernel"},
+			"forged ICMP errors":  {preflight.Warning, "protocol 255"},
+		}},
+		{"lo down", limit, func(s *rawsock.Status) { s.LoopbackDown = true }, map[string]want{
+			"loopback interface": {preflight.Warning, "lo is down"},
 		}},
 		{"no stamps", limit, func(s *rawsock.Status) { s.StampMode, s.ReceiveStamps = "none", false }, map[string]want{
 			"kernel timestamps, sent":     {preflight.Warning, "none"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,9 @@ func openConnector(options *Options, domain, protocol int, source netip.Addr) (*
 		if err = bindInterface(fd, options.Interface); err == nil {
 			err = bindSource(fd, options.Interface, source)
 		}
+		if err == nil {
+			err = disconnect(fd) // which unbinds from the interface, not from the address
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
@@ -56,15 +60,23 @@ func (c *connector) source(target netip.Addr, port uint16, index int) (netip.Add
 		return netip.Addr{}, noRoute(target, err)
 	}
 	local, err := unix.Getsockname(c.fd)
-	// Forget the address chosen, or the next target would get it too.
-	none := unix.RawSockaddr{Family: unix.AF_UNSPEC}
-	if _, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(c.fd), uintptr(unsafe.Pointer(&none)), unix.SizeofSockaddrInet4); errno != 0 && err == nil {
-		err = errno
+	if again := disconnect(c.fd); err == nil {
+		err = again
 	}
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("rawsock: source address: %w", err)
 	}
 	return address(local), nil
+}
+
+// disconnect makes a socket forget the address chosen, or the next target would
+// get it too.
+func disconnect(fd int) error {
+	none := unix.RawSockaddr{Family: unix.AF_UNSPEC}
+	if _, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), unix.SizeofSockaddrInet4); errno != 0 {
+		return os.NewSyscallError("connect", errno)
+	}
+	return nil
 }
 
 // leaveThrough makes connect look at the routes of one interface only. Unlike

@@ -81,7 +81,24 @@ func TestSource(t *testing.T) {
 // With an interface, a link-local target can be probed, and answers.
 func TestLinkLocal(t *testing.T) {
 	l := newLab(t)
-	near := open(t, Options{Interface: l.nearName})
+	source := netip.MustParseAddr("fe80::1")
+	for _, options := range []Options{
+		{Interface: l.nearName},
+		{Interface: l.nearName, Source6: source},
+		{Interface: l.nearName, Source6: source.WithZone(l.nearName)},
+		{Interface: l.nearName, Source6: source, socket: without(unix.AF_NETLINK)},
+	} {
+		t.Run("", func(t *testing.T) {
+			l.visit(t)
+			l.linkLocal(t, options)
+		})
+	}
+	wantSource(t, "global target", open(t, Options{Interface: l.nearName, Source6: source}), l.far6, netip.Addr{}, unix.EADDRNOTAVAIL)
+}
+
+func (l *lab) linkLocal(t *testing.T, options Options) {
+	t.Helper()
+	near := open(t, options)
 	arrivals := listen(t, near)
 	route, err := routeOf(near, l.farLinkLocal)
 	check(t, err)
@@ -127,6 +144,16 @@ func TestOpenRefusesOptions(t *testing.T) {
 		{"not our address", Options{Source4: l.far4}, "source address 192.0.2.2: cannot assign"},
 		{"not our IPv6 address", Options{Source6: l.far6}, "source address 2001:db8::2: cannot assign"},
 		{"no such interface", Options{Interface: "nope0"}, "interface nope0: no such device"},
+		{"alias", Options{Interface: l.nearName + ":1"}, "the interface is near0,"},
+		{"no interface's name", Options{Interface: "no/pe"}, "without / and spaces"},
+		{"multicast", Options{Source4: netip.MustParseAddr("224.0.0.1")}, "224.0.0.1 is a multicast address"},
+		{"IPv6 multicast", Options{Source6: netip.MustParseAddr("ff02::1")}, "ff02::1 is a multicast address"},
+		{"broadcast", Options{Source4: netip.MustParseAddr("255.255.255.255")}, "is a broadcast address"},
+		{"broadcast of a network", Options{Source4: netip.MustParseAddr("192.0.2.255")}, "192.0.2.255 is a broadcast address"},
+		{"unspecified", Options{Source4: netip.IPv4Unspecified()}, "is the unspecified address"},
+		{"link-local alone", Options{Source6: netip.MustParseAddr("fe80::1")}, "set the interface that it is on too"},
+		{"zone alone", Options{Source6: netip.MustParseAddr("fe80::1%near0")}, "set the interface to that too"},
+		{"other zone", Options{Source6: netip.MustParseAddr("fe80::1%lo"), Interface: l.nearName}, "set the interface to that too"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l.visit(t)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strings"
 )
 
 // Defaults and bounds of Options.
@@ -89,6 +90,50 @@ func (o *Options) complete() error {
 	case o.Source6.IsValid() && (!o.Source6.Is6() || o.Source6.Is4In6()):
 		return fmt.Errorf("rawsock: source %v is not an IPv6 address", o.Source6)
 	}
+	if err := o.checkSources(); err != nil {
+		return err
+	}
 	o.Source6 = o.Source6.WithZone("")
+	return checkInterface(o.Interface)
+}
+
+// Validate returns what is wrong with the options wherever they are used. Open
+// finds out besides whether this host has the addresses and the interface.
+func (o Options) Validate() error { return o.complete() }
+
+// checkSources refuses addresses that no packet may leave from (RFC 1122 section
+// 3.2.1.3, RFC 4291 section 2.7), and link-local ones without their interface.
+func (o *Options) checkSources() error {
+	for _, source := range [...]netip.Addr{o.Source4, o.Source6} {
+		switch {
+		case !source.IsValid():
+		case source.IsUnspecified():
+			return fmt.Errorf("rawsock: source address %v is the unspecified address; leave it out to have the route decide", source)
+		case source.IsMulticast():
+			return fmt.Errorf("rawsock: source address %v is a multicast address", source)
+		case source == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+			return fmt.Errorf("rawsock: source address %v is a broadcast address", source)
+		case source.Zone() != "" && source.Zone() != o.Interface:
+			return fmt.Errorf("rawsock: source address %v is on interface %s; set the interface to that too", source, source.Zone())
+		case source.Is6() && source.IsLinkLocalUnicast() && o.Interface == "":
+			return fmt.Errorf("rawsock: source address %v is a link-local address; set the interface that it is on too", source)
+		}
+	}
+	return nil
+}
+
+// maxInterfaceName is IFNAMSIZ less the terminating zero.
+const maxInterfaceName = 15
+
+// checkInterface refuses what cannot be the name of an interface.
+func checkInterface(name string) error {
+	device, _, isLabel := strings.Cut(name, ":")
+	switch {
+	case isLabel:
+		// SIOCGIFINDEX takes a label, and nothing else does.
+		return fmt.Errorf("rawsock: interface %s: that is the label of an address, not an interface; the interface is %s, and the address can be set as source", name, device)
+	case len(name) > maxInterfaceName, strings.ContainsAny(name, "/ \t\n"), name == ".", name == "..":
+		return fmt.Errorf("rawsock: interface %q: not a name of 1 to %d characters without / and spaces", name, maxInterfaceName)
+	}
 	return nil
 }

@@ -217,7 +217,7 @@ func noRoute(target netip.Addr, err error) error {
 // host's real address is being tested (RFC 4862 section 5.4).
 func reachable(target, source netip.Addr) error {
 	if !source.IsValid() || source.Is6() && confined(source) && !confined(target) && source != target {
-		return &unroutable{text: fmt.Sprintf("no address to reach %v from: this host has only link-local addresses, or tentative ones, toward it", target), errno: unix.EADDRNOTAVAIL}
+		return &unroutable{text: fmt.Sprintf("no address to reach %v from: it is not on the link, and the source could only be a link-local or tentative address", target), errno: unix.EADDRNOTAVAIL}
 	}
 	return nil
 }
