@@ -18,11 +18,11 @@ const certificateInterval = 10 * time.Second
 
 // accessFlags say who may ask, and how the agent is reached.
 type accessFlags struct {
-	Tokens         []credential  `reload:"" name:"token" placeholder:"CREDENTIAL" sep:"," help:"Who may ask: a line as token new prints it. May be repeated. Without any, everybody on this host may, and nobody else."`
+	Tokens         []credential  `reload:"" name:"token" type:"nonempty" placeholder:"CREDENTIAL" sep:"," help:"Who may ask: a line as token new prints it. May be repeated. Without any, everybody on this host may, and nobody else."`
 	TrustedProxies []proxyPrefix `reload:"" name:"trusted-proxy" placeholder:"PREFIX" sep:"," help:"Addresses of proxies whose X-Forwarded-For says who the client is. Without any, it is whoever connects."`
 	TLSCert        string        `name:"tls-cert" placeholder:"FILE" help:"Certificate to serve HTTPS with, in PEM, along with those that lead to its root. Read again when it changes."`
 	TLSKey         string        `name:"tls-key" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
-	TLSClientCA    string        `name:"tls-client-ca" placeholder:"FILE" help:"Certificates, in PEM, that one of each client must lead to. Health checks need none."`
+	TLSClientCA    string        `name:"tls-client-ca" type:"nonempty" placeholder:"FILE" help:"Certificates, in PEM, that one of each client must lead to. Health checks need none."`
 }
 
 type credential access.Credential

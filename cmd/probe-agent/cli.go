@@ -18,16 +18,17 @@ const (
 	exitError   = 2
 )
 
-// commandLine is the grammar that kong parses.
+// commandLine is the grammar that kong parses. Commands tagged with no-settings
+// do not look at the environment.
 type commandLine struct {
 	Serve      serveCommand      `cmd:"" help:"Answer traceroute requests over HTTP."`
 	Trace      traceCommand      `cmd:"" help:"Trace targets and print what was found."`
 	Check      checkCommand      `cmd:"" help:"Say whether this host has what the agent needs, and what to do if not."`
 	Health     healthCommand     `cmd:"" help:"Ask the running agent whether it is healthy."`
 	Token      tokenCommand      `cmd:"" help:"Make credentials for clients."`
-	Version    versionCommand    `cmd:"" help:"Print version, commit and Go version."`
-	Completion completionCommand `cmd:"" help:"Print a script that completes commands and flags in a shell."`
-	Man        manCommand        `cmd:"" help:"Print the manual page."`
+	Version    versionCommand    `cmd:"" no-settings:"" help:"Print version, commit and Go version."`
+	Completion completionCommand `cmd:"" no-settings:"" help:"Print a script that completes commands and flags in a shell."`
+	Man        manCommand        `cmd:"" no-settings:"" help:"Print the manual page."`
 }
 
 // terminal is where a subcommand prints, results to out, the rest to err, and
@@ -67,6 +68,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, `Run "probe-agent --help" for usage.`)
 		return code
 	}
+	if !context.Selected().Tag.Has("no-settings") {
+		if err := readEnvironment().check(parser.Model.Node); err != nil {
+			return fail(stderr, err)
+		}
+	}
 	err = context.Run(t)
 	if status, ok := errors.AsType[exitStatus](err); ok {
 		return t.exitCode(int(status))
@@ -91,10 +97,14 @@ func newParser(options ...kong.Option) (*kong.Kong, *commandLine, error) {
 	parser, err := kong.New(line, append(options,
 		kong.Name("probe-agent"),
 		kong.Description("A traceroute daemon that answers Cloudflare's traceroute endpoint."),
-		kong.DefaultEnvars("PROBE_AGENT"),
+		kong.NamedMapper(nonEmptyType, nonEmpty()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)...)
-	return parser, line, err
+	if err != nil {
+		return nil, nil, err
+	}
+	readEnvironment().nameVariables(parser.Model.Node)
+	return parser, line, nil
 }
 
 func fail(stderr io.Writer, err error) int {

@@ -33,7 +33,8 @@ func manPage(program *kong.Node) string {
 	for _, child := range shown(program) {
 		manCommandOf(&b, child)
 	}
-	b.WriteString(".SH ENVIRONMENT\nEach flag can be set by the variable named with it. The flag wins.\n" +
+	b.WriteString(".SH ENVIRONMENT\nEach flag can be set by the variable named with it. The flag wins. A variable that is set and empty counts as unset, " +
+		"except that the credentials of serve must not be empty. A variable that begins with PROBE_AGENT_ and that no flag reads is an error.\n" +
 		".SH FILES\n.TP\n.I /etc/probe-agent/probe-agent.yaml\n" +
 		"Configuration of the service, if the package installed it. Keys are the flags of serve.\n" +
 		".SH EXIT STATUS\n0 success, 1 partial (see the commands), 2 error.\n")

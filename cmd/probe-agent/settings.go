@@ -93,13 +93,12 @@ func checkValue(flag *kong.Flag, value string) error {
 	return flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: scan}, target)
 }
 
+// inEnvironment reports whether a flag's variable is set.
 func inEnvironment(flag *kong.Flag) bool {
-	for _, name := range flag.Envs {
-		if _, ok := os.LookupEnv(name); ok {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(flag.Tag.Envs, func(name string) bool {
+		_, ok := os.LookupEnv(name)
+		return ok
+	})
 }
 
 func hasFlag(command *kong.Node, flag *kong.Flag) bool {

@@ -111,13 +111,13 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubernetes := regexp.MustCompile(`^PROBE_AGENT_(PORT(_.*)?|SERVICE_(HOST|PORT(_.*)?))$`)
+	kubernetes := environment{"PROBE_AGENT_SERVICE_HOST": "192.0.2.1"}
 	for _, node := range parser.Model.Children {
 		for _, flag := range node.Flags {
 			switch {
-			case len(flag.Envs) != 1 || !strings.HasPrefix(flag.Envs[0], "PROBE_AGENT_"):
+			case len(flag.Envs) != 1 || !strings.HasPrefix(flag.Envs[0], environmentPrefix):
 				t.Errorf("%s --%s has variables %q, want one PROBE_AGENT_…", node.Name, flag.Name, flag.Envs)
-			case kubernetes.MatchString(flag.Envs[0]):
+			case kubernetes.ofKubernetes(flag.Envs[0]):
 				t.Errorf("%s --%s reads %s, which Kubernetes sets", node.Name, flag.Name, flag.Envs[0])
 			}
 		}

@@ -19,8 +19,8 @@ type traceCommand struct {
 	// probe-agent, so this flag's variable has another name.
 	Port     port     `short:"p" default:"0" env:"PROBE_AGENT_TRACE_PORT" placeholder:"PORT" help:"Destination port of udp and tcp, first sequence number of icmp. 0 is the best: udp 33434, tcp 80, icmp 1."`
 	WaitTime waitTime `short:"w" name:"wait-time" default:"1" placeholder:"SECONDS" help:"How long to wait for each answer, 1 to 5 seconds (${default})."`
-	IPv4     bool     `short:"4" name:"ipv4" env:"PROBE_AGENT_IPV4" xor:"family" help:"Trace IPv4 addresses only."`
-	IPv6     bool     `short:"6" name:"ipv6" env:"PROBE_AGENT_IPV6" xor:"family" help:"Trace IPv6 addresses only."`
+	IPv4     bool     `short:"4" name:"ipv4" xor:"family" help:"Trace IPv4 addresses only."`
+	IPv6     bool     `short:"6" name:"ipv6" xor:"family" help:"Trace IPv6 addresses only."`
 	JSON     bool     `name:"json" xor:"form" help:"Print what the HTTP API would answer, one line a round."`
 	CSV      bool     `name:"csv" xor:"form" help:"Print comma-separated values: a row for each node of each hop, under a row of titles."`
 	Follow   bool     `help:"Trace again and again, and show all rounds taken together. Ends after --rounds, or by a signal."`
