@@ -16,12 +16,13 @@ import (
 // that still runs says so. What notes say of a node stands behind its numbers
 // and labels.
 func Table(target string, r *prober.Result, notes map[netip.Addr]lookup.Annotation) []Line {
-	lines := nodes(prober.Summarise(r), r.Stop == prober.Running, notes)
-	return append(append([]Line{heading(target, r)}, lines...), ending(r))
+	lines := nodes(prober.Summarise(r), r.Limited, r.Stop == prober.Running, notes)
+	return append(append([]Line{heading(target, r)}, lines...), ending(r, r.Limited))
 }
 
 // nodes renders the hops of a trace, that may be running, under their titles.
-func nodes(s prober.Summary, running bool, notes map[netip.Addr]lookup.Annotation) []Line {
+// Hops in limited are marked: their loss is a limit of the node.
+func nodes(s prober.Summary, limited []uint8, running bool, notes map[netip.Addr]lookup.Annotation) []Line {
 	width := len("255.255.255.255")
 	for _, hop := range s.Hops {
 		for _, node := range hop.Nodes {
@@ -33,7 +34,8 @@ func nodes(s prober.Summary, running bool, notes map[netip.Addr]lookup.Annotatio
 		Style: Strong,
 	}}}
 	for _, hop := range s.Hops {
-		front := loss(hop, running)
+		isLimited := slices.Contains(limited, hop.TTL)
+		front := loss(hop, isLimited, running)
 		if len(hop.Nodes) == 0 {
 			silent := Span{Text: fmt.Sprintf("  %-*s", width, "NO RESPONSE"), Style: Dim}
 			if running {
@@ -48,7 +50,7 @@ func nodes(s prober.Summary, running bool, notes map[netip.Addr]lookup.Annotatio
 			}
 			lines = append(lines, append(line,
 				Span{Text: fmt.Sprintf("  %-*s  %7s  %s", width, address(node), fmt.Sprintf("%d/%d", node.RTT.Count(), hop.Sent), times(node.RTT))},
-				remarks(node, notes[node.Addr])))
+				remarks(node, isLimited && !running && i == 0, notes[node.Addr])))
 		}
 	}
 	return lines
@@ -56,13 +58,15 @@ func nodes(s prober.Summary, running bool, notes map[netip.Addr]lookup.Annotatio
 
 // loss is a hop's share of unanswered packets. While a trace runs, most of
 // what has no answer yet is only on its way.
-func loss(hop prober.HopSummary, running bool) Span {
+func loss(hop prober.HopSummary, limited, running bool) Span {
 	share := Span{Text: fmt.Sprintf("%4.0f%%", 100*float64(hop.Lost)/float64(max(1, hop.Sent)))}
 	switch {
 	case running:
 		return Span{Text: "     "}
 	case hop.Lost == hop.Sent:
 		share.Style = Bad
+	case limited:
+		share.Style = Dim
 	case hop.Lost > 0:
 		share.Style = Poor
 	}
@@ -77,9 +81,13 @@ func address(node prober.NodeSummary) string {
 	return node.Addr.String()
 }
 
-// remarks are the labels of a node, its AS number and its name.
-func remarks(node prober.NodeSummary, note lookup.Annotation) Span {
+// remarks are the labels of a node, whether its hop's loss is a limit, its AS
+// number and its name.
+func remarks(node prober.NodeSummary, limited bool, note lookup.Annotation) Span {
 	all := slices.Clone(node.Labels)
+	if limited {
+		all = append(all, "limited")
+	}
 	if note.ASN != 0 {
 		all = append(all, fmt.Sprintf("AS%d", note.ASN))
 	}
@@ -104,17 +112,28 @@ func heading(target string, r *prober.Result) Line {
 		target, r.Source, r.Spec.Method, r.Spec.PacketsPerTTL, r.Spec.MaxTTL))
 }
 
-func ending(r *prober.Result) Line {
+// ending says how the trace ended, and at which TTLs loss is a limit.
+func ending(r *prober.Result, limited []uint8) Line {
 	took := r.Duration.Round(time.Millisecond)
+	var line Line
 	switch r.Stop {
 	case prober.Reached:
-		return Line{{Text: "reached", Style: Good}, {Text: fmt.Sprintf(" in %v", took)}}
+		line = Line{{Text: "reached", Style: Good}, {Text: fmt.Sprintf(" in %v", took)}}
 	case prober.Blocked:
-		return Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(": the path ends at an unreachable answer; %v", took)}}
+		line = Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(": the path ends at an unreachable answer; %v", took)}}
 	case prober.Exhausted:
-		return Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(" within %d hops; %v", r.Spec.MaxTTL, took)}}
+		line = Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(" within %d hops; %v", r.Spec.MaxTTL, took)}}
+	default:
+		return plain("running")
 	}
-	return plain("running")
+	if len(limited) > 0 {
+		ttls := make([]string, len(limited))
+		for i, ttl := range limited {
+			ttls[i] = fmt.Sprint(ttl)
+		}
+		line = append(line, Span{Text: "; loss at TTL " + strings.Join(ttls, ", ") + " is a limit on ICMP errors, not loss of the path"})
+	}
+	return line
 }
 
 // times renders the four numbers of a node in milliseconds.

@@ -112,6 +112,38 @@ func TestTableStyles(t *testing.T) {
 	}
 }
 
+// TestTableLimited: loss that is a limit is marked and is no bad sign. Over
+// several rounds it is one as long as all loss at that TTL is.
+func TestTableLimited(t *testing.T) {
+	limited := twoHops(prober.Reached)
+	limited.Probes[3].Answer = nil
+	limited.Limited = []uint8{2}
+	followed := NewFollowed("192.0.2.9")
+	followed.Add(twoHops(prober.Reached))
+	followed.Add(limited)
+	want := []string{
+		"  2    33%  192.0.2.7            1/3    12.346    12.346    12.346     0.000  limited",
+		"            192.0.2.9            1/3     0.016     0.016     0.016     0.000",
+		"reached in 1.235s; loss at TTL 2 is a limit on ICMP errors, not loss of the path",
+	}
+	if diff := cmp.Diff(want, texts(Table("192.0.2.9", limited, nil)[3:])); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
+	}
+	if got := Table("192.0.2.9", limited, nil)[3][1]; got != (Span{Text: "  33%", Style: Dim}) {
+		t.Errorf("loss is %+v", got)
+	}
+	last := func() string { lines := texts(followed.Table(nil)); return lines[len(lines)-1] }
+	if got := last(); !strings.Contains(got, "loss at TTL 2") {
+		t.Errorf("last line %q", got)
+	}
+	lossy := twoHops(prober.Reached)
+	lossy.Probes[3].Answer = nil
+	followed.Add(lossy)
+	if got := last(); strings.Contains(got, "limit") {
+		t.Errorf("last line %q", got)
+	}
+}
+
 // TestFollowed: rounds add up, and the last line is about the latest.
 func TestFollowed(t *testing.T) {
 	f := NewFollowed("192.0.2.9")
