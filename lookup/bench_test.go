@@ -83,7 +83,7 @@ func BenchmarkASNLookup(b *testing.B) {
 // BenchmarkPTRCached is one trace's hops annotated, all of them known.
 func BenchmarkPTRCached(b *testing.B) {
 	w := &wire{edit: ptr(3600, "right.example.")}
-	s, err := newService(b.Context(), Config{Servers: []netip.AddrPort{firstServer}, Budget: time.Minute}, w.exchange)
+	s, err := newService(b.Context(), hermetic(Config{Servers: []netip.AddrPort{firstServer}, Budget: time.Minute}), w.exchange)
 	if err != nil {
 		b.Fatal(err)
 	}

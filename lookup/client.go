@@ -10,75 +10,98 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 )
 
-// client asks recursive name servers, one after the other, until one answers.
-// Those that keep silent are set aside. It is safe for concurrent use.
+// patience says how a client waits for name servers.
+type patience struct {
+	// next is how long one server may take before the next one is asked too.
+	// It doubles from round to round, up to limit.
+	next  time.Duration
+	limit time.Duration // how long one server may take at all
+	// attempts is the number of rounds over all servers.
+	attempts int
+	// all asks servers that are set aside too, when no other has answered.
+	all bool
+}
+
+// client asks recursive name servers until one answers. Those that keep silent
+// are set aside. It is safe for concurrent use.
 type client struct {
-	servers  func() []netip.AddrPort
+	settings func() resolverConfig
 	exchange exchange
-	timeout  time.Duration // of one try
-	attempts int           // at every server
+	timeout  time.Duration // of a trial
 
 	// useful is the server that answered last. It is asked first, so that a
 	// dead one at the head of the list costs its timeout once, not per lookup.
 	useful   atomic.Pointer[netip.AddrPort]
 	silences *silences
 
-	ctx    context.Context // of trials; ends with close
+	ctx    context.Context // of every question; ends with close
 	cancel context.CancelFunc
+
+	mu     sync.Mutex // guards the beginning of a trial against close
+	closed bool
 	trials sync.WaitGroup
 }
 
-// newClient returns a client of the servers that a function tells, each time
-// anew. Its owner must close it.
-func newClient(c Config, servers func() []netip.AddrPort, x exchange) *client {
-	asker := &client{servers: servers, exchange: x, timeout: c.Timeout, attempts: c.Attempts, silences: newSilences()}
+// newClient returns a client that calls settings for every question. Its owner
+// must close it.
+func newClient(timeout time.Duration, settings func() resolverConfig, x exchange) *client {
+	asker := &client{settings: settings, exchange: x, timeout: timeout, silences: newSilences()}
 	asker.ctx, asker.cancel = context.WithCancel(context.Background())
 	return asker
 }
 
-// close ends the trials under way. Nobody may ask any more.
+// close ends the questions and trials under way, and every later question.
 func (c *client) close() {
 	c.cancel()
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
 	c.trials.Wait()
 }
 
 // ask returns the first useful reply for name, which ends in a dot. The error
 // matches os.ErrDeadlineExceeded when no server answered at all, and is
 // errAside when none was asked.
-func (c *client) ask(ctx context.Context, name string, kind dnsmessage.Type) (reply, error) {
-	// Servers that fail to answer are asked again; those that answer that they
-	// cannot tell would say so again.
-	servers := c.order()
+//
+// A server that fails is asked again only if it did not answer: one that
+// answered that it cannot tell would say so again. Once one has, nobody waits for
+// those that are set aside.
+func (c *client) ask(ctx context.Context, name string, kind uint16, p patience) (reply, error) {
+	conf := c.settings()
+	servers := c.order(conf.servers)
 	if len(servers) == 0 {
 		return reply{}, errors.New("lookup: no name server configured")
 	}
 	c.silences.keep(servers)
-	var refusal, silence error
-	for range c.attempts {
-		var silent []netip.AddrPort
-		for _, server := range c.inUse(servers) {
-			r, err := c.try(ctx, server, name, kind)
-			switch {
-			case err == nil:
-				if useful := c.useful.Load(); useful == nil || *useful != server {
-					c.useful.Store(&server)
-				}
-				return r, nil
-			case ctx.Err() != nil:
-				return reply{}, ctx.Err()
-			case timedOut(err):
-				silence = err
-				silent = append(silent, server)
-			default:
-				refusal = err
+	ctx, cancel := context.WithCancel(ctx)
+	defer context.AfterFunc(c.ctx, cancel)()
+	race := &race{
+		client: c, conf: conf, name: name, kind: kind, limit: p.limit,
+		refused: make(map[netip.AddrPort]bool), ended: make(chan *try, len(servers)*p.attempts),
+	}
+	defer race.running.Wait()
+	defer cancel()
+	for round := range p.attempts {
+		for _, server := range c.inUse(servers, p.all) {
+			if race.refused[server] || race.refusal != nil && c.silences.isAside(server) {
+				continue
+			}
+			r, err := race.await(ctx, race.start(ctx, server), min(p.next<<round, p.limit))
+			if !errors.Is(err, errGoOn) {
+				return r, err
 			}
 		}
-		servers = silent
 	}
-	for _, err := range []error{refusal, silence} {
+	for race.worthWaiting() {
+		r, err := race.await(ctx, nil, 0)
+		if !errors.Is(err, errGoOn) {
+			return r, err
+		}
+	}
+	for _, err := range []error{race.refusal, race.silence} {
 		if err != nil {
 			return reply{}, err
 		}
@@ -86,20 +109,23 @@ func (c *client) ask(ctx context.Context, name string, kind dnsmessage.Type) (re
 	return reply{}, errAside
 }
 
-// inUse returns those of servers that are not set aside, and makes the trials
-// of the others that are due.
-func (c *client) inUse(servers []netip.AddrPort) []netip.AddrPort {
+// inUse returns those of servers that are not set aside, with all followed by
+// the others, and makes the trials that are due.
+func (c *client) inUse(servers []netip.AddrPort, all bool) []netip.AddrPort {
 	use := make([]netip.AddrPort, 0, len(servers))
+	var aside []netip.AddrPort
 	for _, server := range servers {
 		ask, trial := c.silences.mayAsk(server)
 		if ask {
 			use = append(use, server)
+		} else if all {
+			aside = append(aside, server)
 		}
 		if trial {
 			c.trial(server)
 		}
 	}
-	return use
+	return append(use, aside...)
 }
 
 // trialName is one that resolvers answer for by themselves (RFC 6303 section
@@ -110,17 +136,25 @@ const trialName = "1.0.0.127." + reverseZoneIPv4
 // trial asks a server that is set aside for something that nobody waits for.
 // The server is in use again when it answers.
 func (c *client) trial(server netip.AddrPort) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	conf := c.settings()
 	c.trials.Go(func() {
-		if q, err := newQuery(trialName, dnsmessage.TypePTR); err == nil {
-			_, _ = c.over(c.ctx, "udp", server, q) // notes what came of it
+		ctx, cancel := context.WithTimeout(c.ctx, c.timeout)
+		defer cancel()
+		m, _ := c.exchange(ctx, conf.network(), server, newQuery(trialName, dns.TypePTR, false))
+		if m != nil {
+			c.silences.answered(server)
 		}
 		c.silences.tried(server)
 	})
 }
 
 // order returns the servers with the useful one first.
-func (c *client) order() []netip.AddrPort {
-	servers := c.servers()
+func (c *client) order(servers []netip.AddrPort) []netip.AddrPort {
 	useful := c.useful.Load()
 	if useful == nil {
 		return servers
@@ -131,39 +165,6 @@ func (c *client) order() []netip.AddrPort {
 	}
 	ordered := append(make([]netip.AddrPort, 0, len(servers)), *useful)
 	return append(append(ordered, servers[:i]...), servers[i+1:]...)
-}
-
-// try asks one server once: over UDP, and over TCP when the answer did not fit
-// or somebody is forging answers.
-func (c *client) try(ctx context.Context, server netip.AddrPort, name string, kind dnsmessage.Type) (reply, error) {
-	q, err := newQuery(name, kind) // a new id for every try
-	if err != nil {
-		return reply{}, err
-	}
-	r, err := c.over(ctx, "udp", server, q)
-	if errors.Is(err, errStrays) || err == nil && r.truncated {
-		r, err = c.over(ctx, "tcp", server, q)
-		if err == nil && r.truncated {
-			err = errors.New("lookup: answer truncated over tcp")
-		}
-	}
-	return r, err
-}
-
-func (c *client) over(ctx context.Context, network string, server netip.AddrPort, q query) (reply, error) {
-	limited, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	asked := time.Now()
-	message, err := c.exchange(limited, network, server, q)
-	switch {
-	case err == nil:
-		c.silences.answered(server)
-		return q.read(message)
-	// Not so over TCP, which many a firewall holds back.
-	case network == "udp" && timedOut(err) && ctx.Err() == nil && c.silences.unanswered(server, asked):
-		c.trial(server)
-	}
-	return reply{}, err
 }
 
 // timedOut reports whether err is silence.

@@ -15,7 +15,8 @@ const (
 	// anyone notices on top of a trace, more than a resolver with a warm cache
 	// needs.
 	DefaultBudget = 300 * time.Millisecond
-	// DefaultTimeout is how long one try at one name server may take. A
+	// DefaultTimeout is how long one try at one name server may take; of a
+	// target's name, after how long the next server is asked as well. A
 	// resolver that asks its way from the root needs some hundred
 	// milliseconds; the answer is still of use to the next trace.
 	DefaultTimeout = 500 * time.Millisecond
@@ -32,7 +33,8 @@ const (
 	DefaultResolvConf = "/etc/resolv.conf"
 )
 
-// Mode says how names are found.
+// Mode says how names of addresses are found. Addresses of names are found by
+// hosts(5) and the name servers in every mode.
 type Mode uint8
 
 const (
@@ -65,9 +67,13 @@ type Config struct {
 	Names Mode
 	// Servers are the name servers to ask instead of those in ResolvConf.
 	Servers []netip.AddrPort
-	// ResolvConf is the file that names the host's name servers, read again
-	// when it changes. Default DefaultResolvConf.
+	// ResolvConf is the file that names the host's name servers, and says how
+	// to use them, whichever they are; read again when it changes. Default
+	// DefaultResolvConf.
 	ResolvConf string
+	// Hosts is the file of names that needs no name server. Default
+	// DefaultHosts.
+	Hosts string
 
 	// Tables are files of address ranges and their AS numbers: MaxMind DB with
 	// autonomous_system_number (GeoLite2-ASN), IPtoASN TSV, or ip-location-db
@@ -110,6 +116,7 @@ func CheckZone(zone string) error {
 // with it.
 func (c Config) complete() (Config, error) {
 	c.ResolvConf = cmp.Or(c.ResolvConf, DefaultResolvConf)
+	c.Hosts = cmp.Or(c.Hosts, DefaultHosts)
 	c.Budget = cmp.Or(c.Budget, DefaultBudget)
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	c.Attempts = cmp.Or(c.Attempts, DefaultAttempts)

@@ -1,7 +1,8 @@
-// Package lookup tells names and AS numbers of addresses: names by reverse
-// DNS (PTR), AS numbers from tables of the user's or from DNS.
+// Package lookup resolves names of targets, and finds names and AS numbers of
+// addresses: names by reverse DNS (PTR), AS numbers from tables of the user's or
+// from DNS. One client asks the name servers for all of them.
 //
-// It decorates traces and must never hurt one. [Service.Prefetch] starts
+// [Service.LookupNetIP] resolves a target. All else decorates traces and must never hurt one. [Service.Prefetch] starts
 // lookups while probes are still in flight and returns at once;
 // [Service.Annotate] waits at most a budget for what is not there yet. Neither
 // can fail: a lookup that fails, comes late or is dropped because too many are

@@ -2,36 +2,41 @@ package lookup
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 const (
-	// maxDatagram is more than any server may send that was not told of room
-	// for more (512 octets, RFC 1035 section 4.2.1).
+	// maxDatagram is the size of the buffer for a datagram: more than a server
+	// may send to a client that has not announced larger ones (512 octets, RFC
+	// 1035 section 4.2.1), or has announced ednsSize.
 	maxDatagram = 4096
 	// maxStrays is the number of wrong answers from the right address that are
-	// read past. Whoever sends more is guessing ids.
+	// skipped. More of them are attempts to guess the id.
 	maxStrays = 16
 )
 
-// errStrays asks for a transport that cannot be forged blindly (RFC 5452
-// section 9).
-var errStrays = errors.New("lookup: too many answers to other questions")
+var (
+	// errStrays asks for a transport that cannot be forged blindly (RFC 5452
+	// section 9).
+	errStrays = errors.New("lookup: too many answers to other questions")
+	errCounts = errors.New("fewer answers than announced")
+)
 
 // exchange sends a query to a server over "udp" or "tcp" and returns the first
-// message that answers it, before ctx ends.
-type exchange func(ctx context.Context, network string, server netip.AddrPort, q query) ([]byte, error)
+// message that answers it, before ctx ends. A message that comes with an error
+// answers the query, but is malformed.
+type exchange func(ctx context.Context, network string, server netip.AddrPort, q *dns.Msg) (*dns.Msg, error)
 
 // overNetwork is the exchange that uses the network. Every query has a socket,
 // and so a source port, of its own; the socket is connected, so that the
-// kernel drops what comes from elsewhere.
-func overNetwork(ctx context.Context, network string, server netip.AddrPort, q query) ([]byte, error) {
+// kernel drops datagrams from other addresses.
+func overNetwork(ctx context.Context, network string, server netip.AddrPort, q *dns.Msg) (*dns.Msg, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, network, server.String())
 	if err != nil {
@@ -41,52 +46,48 @@ func overNetwork(ctx context.Context, network string, server netip.AddrPort, q q
 	// Ends reads and writes with os.ErrDeadlineExceeded, however ctx ends.
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck // an open socket takes any deadline
 	defer stop()
-	var message []byte
-	if network == "tcp" {
-		message, err = askStream(conn, q)
-	} else {
-		message, err = askDatagram(conn, q)
+	message, err := converse(&dns.Conn{Conn: conn, UDPSize: maxDatagram}, network, q)
+	if err != nil && !errors.Is(err, errStrays) {
+		err = fmt.Errorf("lookup: name server %v over %s: %w", server, network, err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("lookup: name server %v over %s: %w", server, network, err)
-	}
-	return message, nil
+	return message, err
 }
 
-func askDatagram(conn net.Conn, q query) ([]byte, error) {
-	if _, err := conn.Write(q.bytes); err != nil {
+// converse sends q over conn and reads what answers it. The dns package's own
+// Client checks the id but not the question, and stops at the first datagram
+// that it cannot parse.
+func converse(conn *dns.Conn, network string, q *dns.Msg) (*dns.Msg, error) {
+	if err := conn.WriteMsg(q); err != nil {
 		return nil, err
 	}
-	buffer := make([]byte, maxDatagram)
-	for range maxStrays {
-		n, err := conn.Read(buffer)
+	strays := maxStrays
+	if network == "tcp" {
+		strays = 1
+	}
+	for range strays {
+		var header dns.Header
+		packed, err := conn.ReadMsgHeader(&header)
+		if errors.Is(err, dns.ErrShortRead) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		if q.answers(buffer[:n]) {
-			return buffer[:n], nil
+		message := new(dns.Msg)
+		err = message.Unpack(packed)
+		if !answers(q, message) {
+			continue
 		}
+		switch {
+		case message.Truncated: // wherever it was cut
+			err = nil
+		case err == nil && int(header.Ancount) != len(message.Answer):
+			err = errCounts
+		}
+		return message, err
 	}
-	return nil, errStrays
-}
-
-// askStream frames messages by their length in two octets (RFC 1035 section
-// 4.2.2), which bounds them too.
-func askStream(conn net.Conn, q query) ([]byte, error) {
-	framed := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(q.bytes)), uint16(len(q.bytes)))
-	if _, err := conn.Write(append(framed, q.bytes...)); err != nil {
-		return nil, err
-	}
-	var length [2]byte
-	if _, err := io.ReadFull(conn, length[:]); err != nil {
-		return nil, err
-	}
-	message := make([]byte, binary.BigEndian.Uint16(length[:]))
-	if _, err := io.ReadFull(conn, message); err != nil {
-		return nil, err
-	}
-	if !q.answers(message) {
+	if network == "tcp" {
 		return nil, errors.New("answer to another question")
 	}
-	return message, nil
+	return nil, errStrays
 }

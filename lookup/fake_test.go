@@ -1,12 +1,14 @@
 package lookup
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
 	"golang.org/x/net/dns/dnsmessage"
 )
 
@@ -27,14 +29,15 @@ type wire struct {
 	highest int // queries at one time
 }
 
-func (w *wire) exchange(ctx context.Context, network string, server netip.AddrPort, q query) ([]byte, error) {
+func (w *wire) exchange(ctx context.Context, network string, server netip.AddrPort, q *dns.Msg) (*dns.Msg, error) {
+	name := q.Question[0].Name
 	w.mu.Lock()
-	w.queries = append(w.queries, q.question.Name.String())
+	w.queries = append(w.queries, name)
 	w.servers = append(w.servers, server)
 	w.times = append(w.times, time.Now())
 	w.flying++
 	w.highest = max(w.highest, w.flying)
-	dead := w.dead[server] || w.mute[q.question.Name.String()] || w.noTCP && network == "tcp"
+	dead := w.dead[server] || w.mute[name] || w.noTCP && network == "tcp"
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
@@ -47,14 +50,26 @@ func (w *wire) exchange(ctx context.Context, network string, server netip.AddrPo
 	}
 	select {
 	case <-arrival:
-		var asked dnsmessage.Message
-		if err := asked.Unpack(q.bytes); err != nil {
-			return nil, err
-		}
-		return respond(asked, w.edit), nil
+		return exchanged(q, w.edit)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// exchanged returns the response to q in which edit may change everything, after
+// both have been through another implementation of DNS.
+func exchanged(q *dns.Msg, edit func(*dnsmessage.Message)) (*dns.Msg, error) {
+	packed, err := q.Pack()
+	if err != nil {
+		return nil, err
+	}
+	var asked dnsmessage.Message
+	if err := asked.Unpack(packed); err != nil {
+		return nil, err
+	}
+	m := new(dns.Msg)
+	err = m.Unpack(respond(asked, edit))
+	return m, err
 }
 
 // setDead makes servers die, or come back.
@@ -92,6 +107,12 @@ var (
 	secondServer = netip.MustParseAddrPort("198.51.100.53:53")
 )
 
+// hermetic is c without the files of the host that the test runs on.
+func hermetic(c Config) Config {
+	c.ResolvConf, c.Hosts = cmp.Or(c.ResolvConf, "testdata/no-resolv.conf"), cmp.Or(c.Hosts, "testdata/no-hosts")
+	return c
+}
+
 // newWired returns a Service whose name servers are w. In a bubble it must be
 // closed before the bubble ends.
 func newWired(t *testing.T, c Config, w *wire) *Service {
@@ -99,7 +120,7 @@ func newWired(t *testing.T, c Config, w *wire) *Service {
 	if c.Servers == nil {
 		c.Servers = []netip.AddrPort{firstServer}
 	}
-	s, err := newService(t.Context(), c, w.exchange)
+	s, err := newService(t.Context(), hermetic(c), w.exchange)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package lookup
 
 import (
 	"bytes"
+	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -10,17 +12,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
 	"golang.org/x/net/dns/dnsmessage"
 )
 
 // FuzzResponse: whatever a name server sends, what is taken of it is bounded,
 // and only names that can be shown come out.
 func FuzzResponse(f *testing.F) {
-	q, err := newQuery(reverseName(router), dnsmessage.TypePTR)
-	if err != nil {
-		f.Fatal(err)
-	}
-	asked := dnsmessage.Message{Header: dnsmessage.Header{ID: 0}, Questions: []dnsmessage.Question{q.question}}
+	asked := dnsmessage.Message{Questions: []dnsmessage.Question{{
+		Name: dnsmessage.MustNewName(reverseName(router)), Type: dnsmessage.TypePTR, Class: dnsmessage.ClassINET,
+	}}}
 	for _, edit := range []func(*dnsmessage.Message){
 		ptr(60, "right.example.", "a b.example."),
 		none(dnsmessage.RCodeNameError, 60, 60),
@@ -36,28 +37,54 @@ func FuzzResponse(f *testing.F) {
 	} {
 		f.Add(respond(asked, edit))
 	}
-	q.id = 0
-	text := q
-	text.question.Type = dnsmessage.TypeTXT
 	f.Fuzz(func(t *testing.T, message []byte) {
-		for _, q := range []query{q, text} {
-			q.answers(message)
-			r, err := q.read(message)
+		for _, kind := range []uint16{dns.TypePTR, dns.TypeTXT, dns.TypeA, dns.TypeAAAA} {
+			q := newQuery(reverseName(router), kind, false)
+			q.Id = 0
+			conn := &dns.Conn{Conn: &datagram{bytes: message}, UDPSize: maxDatagram}
+			m, err := converse(conn, "udp", q)
+			if err != nil || m.Truncated {
+				continue
+			}
+			r, err := read(q, m)
 			if err != nil {
 				continue
 			}
-			if len(r.names)+len(r.texts)+r.unreadable > maxRecords {
-				t.Errorf("%d records", len(r.names)+len(r.texts)+r.unreadable)
+			if len(r.records) > maxRecords || len(r.names())+len(r.texts())+len(r.addrs()) > len(r.records) {
+				t.Errorf("%d records", len(r.records))
 			}
-			if !r.truncated && !r.empty() && r.ttl < 0 {
+			if !r.empty() && r.ttl < 0 {
 				t.Errorf("an answer to be kept for %v", r.ttl)
 			}
-			if name, ok := chooseName(r.names); ok && (!IsHostname(name) || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' })) {
+			if name, ok := chooseName(r.names()); ok && (!IsHostname(name) || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' })) {
 				t.Errorf("name %q", name)
 			}
-			chooseOrigin(router, r.texts)
+			chooseOrigin(router, r.texts())
+			for _, addr := range r.addrs() {
+				if addr.Is4In6() || addr.Is4() != (kind == dns.TypeA) && kind == dns.TypeA {
+					t.Errorf("address %v", addr)
+				}
+			}
 		}
 	})
+}
+
+// datagram is a connection that yields one datagram, then nothing.
+type datagram struct {
+	net.UDPConn
+	bytes []byte
+	read  bool
+}
+
+func (*datagram) Write(p []byte) (int, error) { return len(p), nil }
+func (*datagram) LocalAddr() net.Addr         { return &net.UDPAddr{} }
+
+func (d *datagram) Read(p []byte) (int, error) {
+	if d.read {
+		return 0, io.EOF
+	}
+	d.read = true
+	return copy(p, d.bytes), nil
 }
 
 // FuzzTable: whatever a file holds, loading it ends with a table or an error

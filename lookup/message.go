@@ -1,87 +1,60 @@
 package lookup
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 )
 
 const (
-	// maxRecords bounds the records read of one section. A PTR answer has a
-	// few; what is behind is not missed.
+	// maxRecords bounds the answers considered. A PTR answer has a few; the
+	// rest is not missed.
 	maxRecords = 64
 	// maxAliases bounds the CNAMEs followed. Classless delegation (RFC 2317)
 	// needs one.
 	maxAliases = 8
+	// ednsSize is the size of the datagrams that a query with EDNS announces.
+	// It passes every path unfragmented (RFC 9715).
+	ednsSize = 1232
 )
 
-// query is one question as it goes over the wire.
-type query struct {
-	id       uint16
-	question dnsmessage.Question
-	bytes    []byte
-}
-
-// newQuery packs a recursive query for name, which ends in a dot, with a
+// newQuery returns a recursive query for name, which ends in a dot, with a
 // random id.
-func newQuery(name string, kind dnsmessage.Type) (query, error) {
-	packed, err := dnsmessage.NewName(name)
-	if err != nil {
-		return query{}, fmt.Errorf("lookup: %q is no DNS name: %w", name, err)
+func newQuery(name string, kind uint16, edns bool) *dns.Msg {
+	q := new(dns.Msg).SetQuestion(name, kind)
+	if edns {
+		q.SetEdns0(ednsSize, false)
 	}
-	var random [2]byte
-	rand.Read(random[:]) // never fails
-	q := query{
-		id:       binary.BigEndian.Uint16(random[:]),
-		question: dnsmessage.Question{Name: packed, Type: kind, Class: dnsmessage.ClassINET},
-	}
-	message := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: q.id, RecursionDesired: true},
-		Questions: []dnsmessage.Question{q.question},
-	}
-	if q.bytes, err = message.Pack(); err != nil {
-		return query{}, fmt.Errorf("lookup: query for %q: %w", name, err)
-	}
-	return q, nil
+	return q
 }
 
-// answers reports whether message is a response to q: its id and its question
-// (RFC 5452 section 9.1). The source is the exchange's matter.
-func (q query) answers(message []byte) bool {
-	var p dnsmessage.Parser
-	header, err := p.Start(message)
-	if err != nil || header.ID != q.id || !header.Response || header.OpCode != 0 {
+// answers reports whether m is a response to q: its id and its question (RFC
+// 5452 section 9.1). The exchange has checked the source. An error without a question
+// counts too, as some servers refuse like this; it carries no data to be taken.
+func answers(q, m *dns.Msg) bool {
+	if m.Id != q.Id || !m.Response || m.Opcode != dns.OpcodeQuery {
 		return false
 	}
-	asked, err := p.AllQuestions()
-	if err != nil || len(asked) != 1 {
-		return false
+	if len(m.Question) == 0 {
+		return m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError
 	}
-	return asked[0].Type == q.question.Type && asked[0].Class == q.question.Class &&
-		sameName(asked[0].Name, q.question.Name)
+	asked, got := q.Question[0], m.Question[0]
+	return len(m.Question) == 1 && got.Qtype == asked.Qtype && got.Qclass == asked.Qclass && sameName(got.Name, asked.Name)
 }
 
 // sameName compares as DNS does, without regard to case (RFC 4343).
-func sameName(a, b dnsmessage.Name) bool {
-	return strings.EqualFold(a.String(), b.String())
-}
+func sameName(a, b string) bool { return strings.EqualFold(a, b) }
 
 // reply is what a name server said, as far as it was asked.
 type reply struct {
-	truncated bool
-	rcode     dnsmessage.RCode
-	// names (PTR) and texts (TXT) are owned by the name asked for, or by the
-	// one that its aliases lead to.
-	names []string // with the trailing dot, not checked
-	texts []string
-	// unreadable counts records of the type asked for whose data has no form
-	// that this package takes.
-	unreadable int
+	nonexistent bool // NXDOMAIN: there is no such name, whatever the type
+	// records are of the type asked for, and owned by the name asked for or by
+	// the one that its aliases lead to.
+	records []dns.RR
 	// ttl is how long the answer may be kept, or that there is none; below 0
 	// when the server did not say.
 	ttl time.Duration
@@ -89,75 +62,126 @@ type reply struct {
 
 // empty reports whether the reply says that there are no records (NXDOMAIN or
 // NODATA, RFC 2308 section 2).
-func (r reply) empty() bool { return len(r.names)+len(r.texts)+r.unreadable == 0 }
+func (r reply) empty() bool { return len(r.records) == 0 }
 
-// errLame is a server's that neither answers nor says that there is no answer.
+// names returns those of PTR records, with the trailing dot, not checked.
+func (r reply) names() []string {
+	var names []string
+	for _, record := range r.records {
+		if ptr, ok := record.(*dns.PTR); ok {
+			names = append(names, ptr.Ptr)
+		}
+	}
+	return names
+}
+
+// texts returns those of TXT records.
+func (r reply) texts() []string {
+	var texts []string
+	for _, record := range r.records {
+		if txt, ok := record.(*dns.TXT); ok {
+			texts = append(texts, strings.Join(txt.Txt, ""))
+		}
+	}
+	return texts
+}
+
+// addrs returns those of A and AAAA records, never an IPv4-mapped one.
+func (r reply) addrs() []netip.Addr {
+	var addrs []netip.Addr
+	for _, record := range r.records {
+		var octets []byte
+		switch record := record.(type) {
+		case *dns.A:
+			octets = record.A
+		case *dns.AAAA:
+			octets = record.AAAA
+		}
+		if addr, ok := netip.AddrFromSlice(octets); ok {
+			addrs = append(addrs, addr.Unmap())
+		}
+	}
+	return addrs
+}
+
+// errLame is the error for a server that neither answers nor says that there is
+// no answer.
 var errLame = errors.New("lookup: name server does not resolve for us")
 
-// read takes a message that answers q apart. An error means that the server is
-// of no use for this question.
-func (q query) read(message []byte) (reply, error) {
-	var p dnsmessage.Parser
-	header, err := p.Start(message)
-	if err != nil {
-		return reply{}, fmt.Errorf("lookup: response header: %w", err)
+// read returns what m, which answers q and is not truncated, says. An error
+// means that the server is of no use for this question.
+func read(q, m *dns.Msg) (reply, error) {
+	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
+		return reply{}, fmt.Errorf("lookup: name server answered %s", rcodeText(m.Rcode))
 	}
-	r := reply{truncated: header.Truncated, rcode: header.RCode, ttl: -1}
-	if r.truncated {
-		return r, nil
-	}
-	if r.rcode != dnsmessage.RCodeSuccess && r.rcode != dnsmessage.RCodeNameError {
-		return r, fmt.Errorf("lookup: name server answered %s", strings.TrimPrefix(r.rcode.String(), "RCode"))
-	}
-	if err := p.SkipAllQuestions(); err != nil {
-		return reply{}, fmt.Errorf("lookup: question of response: %w", err)
-	}
-	section := answerSection{kind: q.question.Type}
-	if err := section.read(&p); err != nil {
-		return reply{}, err
-	}
-	section.follow(q.question.Name, &r)
+	r := follow(q.Question[0], m.Answer)
 	if !r.empty() {
 		return r, nil
 	}
-	soa, err := negativeTTL(&p)
-	if err != nil {
-		return reply{}, err
-	}
-	r.ttl = soa
-	if soa < 0 && r.rcode == dnsmessage.RCodeSuccess && !header.Authoritative && !header.RecursionAvailable {
+	r.nonexistent = m.Rcode == dns.RcodeNameError
+	r.ttl = negativeTTL(m.Ns)
+	if r.ttl < 0 && !r.nonexistent && !m.Authoritative && !m.RecursionAvailable {
 		return reply{}, errLame // a referral to others, RFC 2308 section 2.2
 	}
 	return r, nil
 }
 
-// negativeTTL reads from the authority section how long it may be remembered
-// that there is no answer (RFC 2308 section 5); below 0 when nothing says so.
-func negativeTTL(p *dnsmessage.Parser) (time.Duration, error) {
-	if err := p.SkipAllAnswers(); err != nil {
-		return 0, fmt.Errorf("lookup: answers of response: %w", err)
+func rcodeText(code int) string {
+	if text, known := dns.RcodeToString[code]; known {
+		return text
 	}
-	for range maxRecords {
-		header, err := p.AuthorityHeader()
-		if errors.Is(err, dnsmessage.ErrSectionDone) {
+	return fmt.Sprintf("RCODE %d", code)
+}
+
+// follow goes from the name of a question along the aliases and returns the
+// records at their end, with the shortest TTL met on the way.
+func follow(q dns.Question, section []dns.RR) reply {
+	section = section[:min(len(section), maxRecords)]
+	r := reply{ttl: -1}
+	shortest := time.Duration(-1)
+	shorten := func(d time.Duration) {
+		if shortest < 0 || d < shortest {
+			shortest = d
+		}
+	}
+	name := q.Name
+	for range maxAliases {
+		alias := aliasOf(name, section)
+		if alias == nil {
 			break
 		}
-		if err != nil {
-			return 0, fmt.Errorf("lookup: authorities of response: %w", err)
-		}
-		if header.Type != dnsmessage.TypeSOA {
-			if err := p.SkipAuthority(); err != nil {
-				return 0, fmt.Errorf("lookup: authorities of response: %w", err)
-			}
-			continue
-		}
-		soa, err := p.SOAResource()
-		if err != nil {
-			return 0, fmt.Errorf("lookup: SOA of response: %w", err)
-		}
-		return min(ttl(header.TTL), ttl(soa.MinTTL)), nil
+		name = alias.Target
+		shorten(ttl(alias.Hdr.Ttl))
 	}
-	return -1, nil
+	for _, record := range section {
+		header := record.Header()
+		if header.Rrtype == q.Qtype && header.Class == q.Qclass && sameName(header.Name, name) {
+			shorten(ttl(header.Ttl))
+			r.records = append(r.records, record)
+			r.ttl = shortest
+		}
+	}
+	return r
+}
+
+func aliasOf(owner string, section []dns.RR) *dns.CNAME {
+	for _, record := range section {
+		if alias, ok := record.(*dns.CNAME); ok && alias.Hdr.Class == dns.ClassINET && sameName(alias.Hdr.Name, owner) {
+			return alias
+		}
+	}
+	return nil
+}
+
+// negativeTTL reads from the authority section how long it may be remembered
+// that there is no answer (RFC 2308 section 5); below 0 when nothing says so.
+func negativeTTL(authorities []dns.RR) time.Duration {
+	for _, record := range authorities {
+		if soa, ok := record.(*dns.SOA); ok {
+			return min(ttl(soa.Hdr.Ttl), ttl(soa.Minttl))
+		}
+	}
+	return -1
 }
 
 // ttl reads a TTL: 31 bits of seconds; with the top bit set it is 0 (RFC 2181

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 )
 
 // maxOriginText bounds a text that is looked at. Those of a hundred origins
@@ -15,14 +15,15 @@ const maxOriginText = 1024
 
 // origins asks zones of DNS which AS announces an address.
 type origins struct {
-	client  *client
-	zones   OriginZones
-	global  netip.Prefix   // that addresses of IPv6 have to be in
-	special []netip.Prefix // that no address may be in
+	client   *client
+	patience patience
+	zones    OriginZones
+	global   netip.Prefix   // that addresses of IPv6 have to be in
+	special  []netip.Prefix // that no address may be in
 }
 
-func newOrigins(c *client, zones OriginZones) *origins {
-	return &origins{client: c, zones: zones, global: globalUnicast(), special: specialSpace()}
+func newOrigins(c *client, p patience, zones OriginZones) *origins {
+	return &origins{client: c, patience: p, zones: zones, global: globalUnicast(), special: specialSpace()}
 }
 
 // mayAsk reports whether addr is one to ask for. Others' name servers are not
@@ -45,14 +46,14 @@ func (o *origins) zone(addr netip.Addr) string {
 // tell whose the address is.
 func (o *origins) originOf(ctx context.Context, addr netip.Addr) answer[uint32] {
 	name := reversed(addr) + o.zone(addr) + "."
-	r, err := o.client.ask(ctx, name, dnsmessage.TypeTXT)
+	r, err := o.client.ask(ctx, name, dns.TypeTXT, o.patience)
 	if err != nil {
 		return failedAnswer[uint32](err)
 	}
 	if r.empty() {
 		return noAnswer[uint32](absent, r.ttl)
 	}
-	asn, ok := chooseOrigin(addr, r.texts)
+	asn, ok := chooseOrigin(addr, r.texts())
 	switch {
 	case !ok:
 		return noAnswer[uint32](refused, r.ttl)

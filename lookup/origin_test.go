@@ -109,7 +109,7 @@ func TestOriginNotAsked(t *testing.T) {
 
 // Of IPv6 as well, only what the Internet may announce.
 func TestOriginNotAskedIPv6(t *testing.T) {
-	o := newOrigins(nil, OriginZones{IPv6: "origin6.example"})
+	o := newOrigins(nil, patience{}, OriginZones{IPv6: "origin6.example"})
 	for addr, want := range map[string]bool{
 		"2606:4700::1111": true, "2400::1": true, "2001:200::1": true, "3ffe::1": true,
 		"::": false, "::1": false, "fe80::1": false, "fc00::1": false, "fd00::1": false, "fec0::1": false, "ff02::1": false,

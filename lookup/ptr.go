@@ -5,20 +5,26 @@ import (
 	"net/netip"
 	"strings"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 )
+
+// ptrNames asks name servers.
+type ptrNames struct {
+	client   *client
+	patience patience
+}
 
 // nameOf asks for the PTR records of addr, private and loopback addresses too:
 // networks name their own.
-func (c *client) nameOf(ctx context.Context, addr netip.Addr) answer[string] {
-	r, err := c.ask(ctx, reverseName(addr), dnsmessage.TypePTR)
+func (p ptrNames) nameOf(ctx context.Context, addr netip.Addr) answer[string] {
+	r, err := p.client.ask(ctx, reverseName(addr), dns.TypePTR, p.patience)
 	if err != nil {
 		return failedAnswer[string](err)
 	}
 	if r.empty() {
 		return noAnswer[string](absent, r.ttl)
 	}
-	name, ok := chooseName(r.names)
+	name, ok := chooseName(r.names())
 	if !ok {
 		return noAnswer[string](refused, r.ttl)
 	}

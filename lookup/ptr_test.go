@@ -20,7 +20,7 @@ func patient(servers ...netip.AddrPort) Config {
 
 func newTestService(t *testing.T, c Config) *Service {
 	t.Helper()
-	s, err := New(t.Context(), c)
+	s, err := New(t.Context(), hermetic(c))
 	if err != nil {
 		t.Fatal(err)
 	}

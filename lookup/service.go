@@ -2,7 +2,6 @@ package lookup
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -15,7 +14,7 @@ type Annotation struct {
 	ASN  uint32 // number of the autonomous system; 0 when unknown, several or none
 }
 
-// Service finds names and AS numbers. It is safe for concurrent use.
+// Service finds names and AS numbers, and addresses of names. It is safe for concurrent use.
 type Service struct {
 	budget  time.Duration
 	dns     *client         // never nil
@@ -28,6 +27,9 @@ type Service struct {
 	table   atomic.Pointer[table]            // never nil
 	servers atomic.Pointer[[]netip.AddrPort] // to ask instead of the host's; never nil
 	host    resolvConf
+	hosts   string // path of hosts(5)
+
+	sourceOf func(ctx context.Context, addr netip.Addr) netip.Addr // see sortAddrs
 }
 
 // New returns a Service with the tables of c loaded, which takes a second or
@@ -46,22 +48,23 @@ func newService(ctx context.Context, c Config, x exchange) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{budget: c.Budget, direct: c.Names == Direct, host: resolvConf{path: c.ResolvConf}}
+	s := &Service{budget: c.Budget, direct: c.Names == Direct, host: resolvConf{path: c.ResolvConf}, hosts: c.Hosts, sourceOf: sourceOf}
 	s.UseTables(tables)
 	s.servers.Store(&c.Servers)
-	s.dns = newClient(c, s.nameServers, x)
+	s.dns = newClient(c.Timeout, s.resolver, x)
+	hops := patience{next: c.Timeout, limit: c.Timeout, attempts: c.Attempts}
 	switch c.Names {
 	case Direct:
-		s.names, err = newSource(c, s.dns.nameOf)
+		s.names, err = newSource(c, ptrNames{s.dns, hops}.nameOf)
 	case System:
-		s.names, err = newSource(c, systemNames{net.DefaultResolver.LookupAddr}.nameOf)
+		s.names, err = newSource(c, systemNames{systemResolver().LookupAddr}.nameOf)
 	case Off:
 	}
 	if err != nil {
 		return nil, err
 	}
 	if c.OriginZones != (OriginZones{}) {
-		o := newOrigins(s.dns, c.OriginZones)
+		o := newOrigins(s.dns, hops, c.OriginZones)
 		s.mayAskOrigin = o.mayAsk
 		if s.origins, err = newSource(c, o.originOf); err != nil {
 			s.Close()
@@ -78,13 +81,14 @@ func (s *Service) UseServers(servers []netip.AddrPort) {
 	s.servers.Store(&servers)
 }
 
-// nameServers returns the name servers to ask: those configured, or the host's
-// as they change.
-func (s *Service) nameServers() []netip.AddrPort {
+// resolver returns what resolv.conf says, as it changes, with the name servers
+// replaced by those configured, if any.
+func (s *Service) resolver() resolverConfig {
+	conf := s.host.load()
 	if configured := *s.servers.Load(); len(configured) > 0 {
-		return configured
+		conf.servers = configured
 	}
-	return s.host.list()
+	return conf
 }
 
 // Close ends every lookup and every goroutine. A closed Service goes on to

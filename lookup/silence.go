@@ -83,6 +83,13 @@ func (s *silences) mayAsk(server netip.AddrPort) (ask, trial bool) {
 	return false, trial
 }
 
+// isAside reports whether a server is set aside.
+func (s *silences) isAside(server netip.AddrPort) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.of(server).aside
+}
+
 // answered notes that a server answers, whatever it said.
 func (s *silences) answered(server netip.AddrPort) {
 	s.mu.Lock()

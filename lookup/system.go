@@ -12,6 +12,26 @@ import (
 // its own: 5 s for one try (resolv.conf(5)).
 const systemTimeout = 5 * time.Second
 
+// systemResolver returns the host's resolver. That of net waits out its own
+// timeout when it speaks DNS itself and a context ends; this one lets go of the
+// connection.
+func systemResolver() *net.Resolver {
+	var dialer net.Dialer
+	return &net.Resolver{Dial: closedByContext(dialer.DialContext)}
+}
+
+// closedByContext dials connections that end with the context of the dial, which
+// for net's resolver is that of one exchange.
+func closedByContext(dial func(ctx context.Context, network, address string) (net.Conn, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = conn.Close() }) // twice does no harm
+		}
+		return conn, err
+	}
+}
+
 // systemNames asks the host's resolver; lookupAddr is that of a net.Resolver.
 type systemNames struct {
 	lookupAddr func(ctx context.Context, addr string) ([]string, error)

@@ -84,6 +84,35 @@ func TestSystemOverLoopback(t *testing.T) {
 	}
 }
 
+// Close ends a lookup by the host's resolver although its name server is
+// silent, which net's resolver alone waits for, for 5 s.
+func TestSystemClose(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	server := startNameServer(t, func(string, dnsmessage.Message) [][]byte {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return nil
+	})
+	resolver := &net.Resolver{PreferGo: true, Dial: closedByContext(func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server.addr.String())
+	})}
+	c, err := Config{}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := newSource(c, systemNames{resolver.LookupAddr}.nameOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names.want(router)
+	<-asked
+	if d := took(names.close); d > systemTimeout/2 {
+		t.Errorf("took %v", d)
+	}
+}
+
 func TestSystemMode(t *testing.T) {
 	// Without a line in this file the question would leave the host.
 	hosts, err := os.ReadFile("/etc/hosts")

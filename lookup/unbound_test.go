@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 // unboundConf serves some names of its own and cannot ask anybody for others:
@@ -42,6 +44,12 @@ const unboundConf = `server:
 	local-zone: "10.in-addr.arpa." static
 	local-data-ptr: "10.0.0.1 300 gw.internal"
 	local-data: '66.2.0.192.in-addr.arpa. 300 IN PTR evil\032name.example.'
+	local-zone: "targets.example." static
+	local-data: "both.targets.example. 300 IN A 192.0.2.1"
+	local-data: "both.targets.example. 300 IN AAAA 2001:db8::1"
+	local-data: "four.targets.example. 300 IN A 192.0.2.4"
+	local-data: "six.targets.example. 300 IN AAAA 2001:db8::6"
+	local-data: "xn--bcher-kva.targets.example. 300 IN A 192.0.2.5"
 	local-zone: "origin.example." static
 	local-data: '1.1.1.1.origin.example. 300 IN TXT "13335 | 1.1.1.0/24 | AU | apnic | 2011-08-11"'
 	local-data: '8.8.8.8.origin.example. 300 IN TXT "15169 | 8.8.8.0/24 | US | arin | 1992-12-01"'
@@ -130,6 +138,42 @@ func TestUnbound(t *testing.T) {
 	}
 	if diff := cmp.Diff(SourceStats{Found: 5, Absent: 1, Refused: 1, Failed: 1}, lookups(s.Stats().Names)); diff != "" {
 		t.Errorf("stats (-want +got):\n%s", diff)
+	}
+}
+
+// Addresses of names, over UDP, over TCP alone, and with EDNS.
+func TestUnboundTargets(t *testing.T) {
+	_, addr := startUnbound(t)
+	silent := startNameServer(t, func(string, dnsmessage.Message) [][]byte { return nil })
+	for _, options := range []string{"", "use-vc", "edns0"} {
+		c := patient(silent.addr, addr)
+		c.ResolvConf = filepath.Join(t.TempDir(), "resolv.conf")
+		if err := os.WriteFile(c.ResolvConf, []byte("search nowhere.example targets.example\noptions "+options+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := newTestService(t, c)
+		s.sourceOf = func(_ context.Context, addr netip.Addr) netip.Addr { return addr }
+		if options != "" { // once is enough
+			s.UseServers([]netip.AddrPort{addr})
+		}
+		for _, tt := range []struct{ network, host, want string }{
+			{"ip", "both.targets.example", "2001:db8::1 192.0.2.1"},
+			{"ip", "both", "2001:db8::1 192.0.2.1"},
+			{"ip4", "BOTH.targets.example.", "192.0.2.1"},
+			{"ip6", "both.targets.example", "2001:db8::1"},
+			{"ip", "four.targets.example", "192.0.2.4"},
+			{"ip", "six.targets.example", "2001:db8::6"},
+			{"ip6", "four.targets.example", "no such host"},
+			{"ip", "xn--bcher-kva.targets.example", "192.0.2.5"},
+			{"ip", "none.targets.example.", "no such host"},
+			{"ip", "refused.example.", "REFUSED"},
+		} {
+			addrs, err := s.LookupNetIP(t.Context(), tt.network, tt.host)
+			checkAddrs(t, tt.want, addrs, err)
+		}
+	}
+	if asked := silent.queries.Load(); asked == 0 || asked > 12 { // by the first names, and in trials
+		t.Errorf("the silent server was asked %d times", asked)
 	}
 }
 

@@ -136,6 +136,11 @@ func bans() []ban {
 			why:     "routes are the api's business",
 		},
 		{
+			in: []string{"..."}, except: []string{"lookup"},
+			imports: []string{"github.com/miekg/dns/...", "golang.org/x/net/idna"},
+			why:     "one resolver, for targets and for hops",
+		},
+		{
 			in: []string{"..."}, except: []string{"internal/metrics"},
 			imports: []string{"github.com/prometheus/..."},
 			why:     "what is counted does not depend on who reads it",

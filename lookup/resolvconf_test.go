@@ -43,7 +43,7 @@ func TestParseResolvConf(t *testing.T) {
 		{"one long line", "# " + strings.Repeat("x", maxResolvConf), host},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(addrPorts(t, tt.want...), parseResolvConf([]byte(tt.content)), compareAddrPorts); diff != "" {
+			if diff := cmp.Diff(addrPorts(t, tt.want...), parseResolvConf([]byte(tt.content), "").servers, compareAddrPorts); diff != "" {
 				t.Errorf("servers (-want +got):\n%s", diff)
 			}
 		})
@@ -56,7 +56,7 @@ func TestResolvConfChanges(t *testing.T) {
 		f := &resolvConf{path: filepath.Join(t.TempDir(), "resolv.conf")}
 		check := func(when string, want ...string) {
 			t.Helper()
-			if diff := cmp.Diff(addrPorts(t, want...), f.list(), compareAddrPorts); diff != "" {
+			if diff := cmp.Diff(addrPorts(t, want...), f.load().servers, compareAddrPorts); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", when, diff)
 			}
 		}
