@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"probe-agent/lookup"
 	"probe-agent/prober"
 )
 
@@ -27,6 +28,7 @@ func (f fakeTracer) Trace(ctx context.Context, spec prober.Spec) (*prober.Result
 
 var (
 	_ Tracer   = (*prober.Engine)(nil)
+	_ Resolver = (*lookup.Service)(nil)
 	_ Resolver = (*net.Resolver)(nil)
 	_ Colo     = (*Local)(nil)
 )

@@ -5,16 +5,15 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"time"
 
 	"probe-agent/lookup"
 )
 
-// resolveTimeout bounds the resolving of a target's name. A resolver with
-// several dead servers can take longer than a whole request may.
-const resolveTimeout = 10 * time.Second
+// resolveTimeout bounds the resolving of a target's name, whatever the Resolver.
+const resolveTimeout = lookup.TargetTimeout
 
-// Resolver finds the addresses of a host name; *net.Resolver is one.
+// Resolver finds the addresses of a host name; *lookup.Service is one, and so is
+// *net.Resolver.
 type Resolver interface {
 	// LookupNetIP takes the networks ip, ip4 and ip6. It returns soon after
 	// ctx ends.

@@ -111,7 +111,7 @@ func (a *agent) newHandler() (*api.Handler, error) {
 	if city == "" {
 		city = hostname()
 	}
-	a.local = &api.Local{ColoName: string(a.settings.Colo), CityName: city, Tracer: a.numbers.Tracer(a.engine), Policy: a.numbers.Policy(&a.policy)}
+	a.local = &api.Local{ColoName: string(a.settings.Colo), CityName: city, Tracer: a.numbers.Tracer(a.engine), Resolver: a.names, Policy: a.numbers.Policy(&a.policy)}
 	service, err := api.New(api.Config{
 		Colos:     []api.Colo{a.local},
 		Annotator: a.names,

@@ -5,16 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"time"
 
 	"probe-agent/internal/preflight"
+	"probe-agent/lookup"
 )
-
-// lookupTimeout bounds the look-up that check was asked for. It is that of a
-// stock resolver: two tries of five seconds (resolv.conf(5)).
-const lookupTimeout = 10 * time.Second
 
 type checkCommand struct {
 	JSON bool   `name:"json" help:"Print JSON."`
@@ -61,11 +56,20 @@ func (c *checkCommand) findings() []preflight.Finding {
 	findings = append(findings, preflight.Routes(source)...)
 	findings = append(findings, preflight.Nameservers(root))
 	if c.DNS != "" {
-		ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
-		defer cancel()
-		findings = append(findings, preflight.Lookup(ctx, net.DefaultResolver, c.DNS))
+		findings = append(findings, lookUp(c.DNS))
 	}
 	return findings
+}
+
+// lookUp finds whether name resolves as a target's would.
+func lookUp(name string) preflight.Finding {
+	ctx := context.Background()
+	resolver, err := lookup.New(ctx, lookup.Config{Names: lookup.Off})
+	if err != nil {
+		return preflight.Finding{Name: "DNS look-up of " + name, State: preflight.Missing, Detail: err.Error()}
+	}
+	defer resolver.Close()
+	return preflight.Lookup(ctx, resolver, name)
 }
 
 func printFindings(w io.Writer, findings []preflight.Finding) {

@@ -11,7 +11,7 @@ import (
 // nameFlags say how names and AS numbers of nodes are found.
 type nameFlags struct {
 	Names       nameMode     `default:"direct" placeholder:"MODE" help:"How names of nodes are found (${default}): direct asks the name servers, system the host's resolver, off finds none."`
-	NameServers []nameServer `reload:"" name:"name-server" placeholder:"ADDR[:PORT]" sep:"," help:"Name servers to ask instead of those of resolv.conf."`
+	NameServers []nameServer `reload:"" name:"name-server" placeholder:"ADDR[:PORT]" sep:"," help:"Name servers to ask instead of those of resolv.conf, for targets and for nodes."`
 	ASNData     []string     `reload:"" name:"asn-data" placeholder:"FILE" sep:"," help:"Files with the AS numbers of address ranges: MMDB, IPtoASN or ip-location-db, plain or gzipped. They come before what DNS says. With neither, no AS numbers are shown."`
 	ASNDNSIPv4  originZone   `name:"asn-dns-ipv4" placeholder:"ZONE" help:"DNS zone that tells AS numbers of public IPv4 addresses, in the form of origin.asn.cymru.com. Whoever runs it learns which addresses traces show."`
 	ASNDNSIPv6  originZone   `name:"asn-dns-ipv6" placeholder:"ZONE" help:"The same for IPv6, in the form of origin6.asn.cymru.com."`

@@ -59,7 +59,7 @@ func (c *traceCommand) Run(t terminal) error {
 	}
 	defer names.Close()
 
-	local := &api.Local{ColoName: "loc01", CityName: hostname(), Tracer: engine, Family: c.family()}
+	local := &api.Local{ColoName: "loc01", CityName: hostname(), Tracer: engine, Resolver: names, Family: c.family()}
 	tracing := tracing{command: c, colo: local, names: names}
 	show := tracing.printTables
 	switch {
