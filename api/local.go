@@ -53,8 +53,8 @@ func (l *Local) Name() string { return l.ColoName }
 func (l *Local) City() string { return l.CityName }
 
 // Trace resolves target, once, and traces its first address, in the order of
-// the resolver, that its own family, that of spec and the policy allow. Every
-// error is a *Failure.
+// the resolver, that its own family, that of spec and the policy allow, and
+// that this host can send to. Every error is a *Failure.
 func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
 	if l.Family != AnyFamily && spec.Family != AnyFamily && l.Family != spec.Family {
 		return nil, &Failure{Code: Unresolved, Reason: "this colo traces " + l.Family.String() + " only"}
@@ -64,9 +64,11 @@ func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*pr
 	if err != nil {
 		return nil, err
 	}
-	if spec.Target, err = l.permitted(target, addrs); err != nil {
+	allowed, err := l.permitted(target, addrs)
+	if err != nil {
 		return nil, err
 	}
+	spec.Target, spec.Fallbacks = allowed[0], allowed[1:]
 	hops := int(l.redact.Load())
 	result, err := l.Tracer.Trace(ctx, discreet(spec, hops))
 	switch {
@@ -78,27 +80,30 @@ func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*pr
 	return nil, &Failure{Code: Unsent, Reason: "could not send: " + strings.TrimPrefix(err.Error(), "prober: "), Err: err}
 }
 
-// permitted returns the first of addrs, those of target, that may be probed. A
+// permitted returns those of addrs, target's, that may be probed, at least one. A
 // client that named the address is told it again; what a name resolves to in
 // this network is nothing to tell.
-func (l *Local) permitted(target string, addrs []netip.Addr) (netip.Addr, error) {
+func (l *Local) permitted(target string, addrs []netip.Addr) ([]netip.Addr, error) {
 	rules := l.Policy
 	if rules == nil {
 		rules = new(policy.Policy)
 	}
+	var allowed []netip.Addr
 	var refusal error // of the first
 	for _, addr := range addrs {
 		err := rules.Check(addr)
 		if err == nil {
-			return addr, nil
-		}
-		if refusal == nil {
+			allowed = append(allowed, addr)
+		} else if refusal == nil {
 			refusal = err
 		}
+	}
+	if len(allowed) > 0 {
+		return allowed, nil
 	}
 	subject := "its address"
 	if _, err := netip.ParseAddr(target); err == nil {
 		subject = addrs[0].String()
 	}
-	return netip.Addr{}, &Failure{Code: Forbidden, Reason: fmt.Sprintf("%s %v", subject, refusal)}
+	return nil, &Failure{Code: Forbidden, Reason: fmt.Sprintf("%s %v", subject, refusal)}
 }

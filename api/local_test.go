@@ -130,6 +130,21 @@ func TestLocalOfAnotherFamily(t *testing.T) {
 	}
 }
 
+// Every address that may be probed is a candidate: the engine knows which it can
+// send to.
+func TestLocalCandidates(t *testing.T) {
+	resolver := fakeResolver(func(context.Context, string, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("192.0.2.1")}, nil
+	})
+	result, err := (&Local{Tracer: fakeTracer(echoSpec), Resolver: resolver}).Trace(t.Context(), "both.example", prober.Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(result.Spec.Target, result.Spec.Fallbacks); got != "2001:db8::1 [192.0.2.1]" {
+		t.Errorf("candidates %s", got)
+	}
+}
+
 func TestLocalEngineErrors(t *testing.T) {
 	noRoute := fakeTracer(func(context.Context, prober.Spec) (*prober.Result, error) {
 		return nil, errors.New("prober: no route to 192.0.2.1")

@@ -154,14 +154,25 @@ func (e *Engine) SetRates(o Options) {
 // ctx ends first, sending stops at once and the error wraps ctx.Err(). A panic
 // of a callback of the Spec comes out of Trace, and ends the trace.
 //
-// Other errors: a Spec out of range; no route (a *RouteError), or packets that
-// the host refuses to send (wrapping the system's error); ErrCapacity;
-// ErrClosed.
+// Other errors: a Spec out of range; no route to the Target and its Fallbacks
+// (a *RouteError), or packets that the host refuses to send (wrapping the
+// system's error); ErrCapacity; ErrClosed.
 func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
 	spec, err := spec.complete()
 	if err != nil {
 		return nil, err
 	}
+	fallbacks := spec.Fallbacks
+	spec.Fallbacks = nil
+	result, err := e.traceTarget(ctx, spec)
+	if len(fallbacks) > 0 && isRouteError(err) {
+		return e.traceFallbacks(ctx, spec, fallbacks, err)
+	}
+	return result, err
+}
+
+// traceTarget is Trace of the Target alone, of a Spec that is complete.
+func (e *Engine) traceTarget(ctx context.Context, spec Spec) (*Result, error) {
 	var traces []*trace
 	heard := newResponders(&spec)
 	for _, typ := range spec.Method.types() {

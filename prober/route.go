@@ -1,7 +1,11 @@
 package prober
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/netip"
+	"strings"
 	"sync"
 
 	"probe-agent/packet"
@@ -16,6 +20,55 @@ func (e *RouteError) Error() string { return "prober: " + e.Err.Error() }
 
 // Unwrap returns what the transport said.
 func (e *RouteError) Unwrap() error { return e.Err }
+
+func isRouteError(err error) bool {
+	_, ok := errors.AsType[*RouteError](err)
+	return ok
+}
+
+// reasonsTold is how many addresses of a host an error gives reasons for.
+const reasonsTold = 4
+
+// traceFallbacks traces the first of the fallbacks that there is a route to,
+// given the *RouteError of the Target. With a route to none, the error names
+// what was tried.
+func (e *Engine) traceFallbacks(ctx context.Context, spec Spec, fallbacks []netip.Addr, reason error) (*Result, error) {
+	tried := &unreachables{errors.Unwrap(reason)}
+	for _, spec.Target = range fallbacks {
+		var err error
+		if spec, err = spec.complete(); err != nil {
+			return nil, err
+		}
+		result, err := e.traceTarget(ctx, spec)
+		if !isRouteError(err) {
+			return result, err
+		}
+		*tried = append(*tried, errors.Unwrap(err))
+	}
+	return nil, &RouteError{tried}
+}
+
+// unreachables are why none of a host's addresses can be sent to.
+type unreachables []error
+
+// Error gives the first reasons, and says how many more there are.
+func (u *unreachables) Error() string {
+	var b strings.Builder
+	for i, reason := range *u {
+		if i == reasonsTold {
+			fmt.Fprintf(&b, "; and %d addresses more", len(*u)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(reason.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the reasons.
+func (u *unreachables) Unwrap() []error { return *u }
 
 // routing is room for the routes of a trace, both halves of it.
 type routing struct {

@@ -59,10 +59,14 @@ const (
 // Spec says what to trace and how. The zero value of every field but Target
 // stands for its default.
 type Spec struct {
-	Target        netip.Addr // address to probe; IPv4-mapped addresses are unmapped
-	Method        Method     // default ICMP
-	MaxTTL        int        // 1 to 64, default 15
-	PacketsPerTTL int        // 1 to 10, default 3
+	Target netip.Addr // address to probe; IPv4-mapped addresses are unmapped
+	// Fallbacks are other addresses of the same host. They are tried in order
+	// when the host that probes has no route to the Target, or no source
+	// address for it. The Target of the Result's Spec is the address traced.
+	Fallbacks     []netip.Addr
+	Method        Method // default ICMP
+	MaxTTL        int    // 1 to 64, default 15
+	PacketsPerTTL int    // 1 to 10, default 3
 	// Port is the destination port of UDP (default 33434) and TCP (default
 	// 80), and the first echo sequence number of ICMP (default 1).
 	Port int

@@ -82,7 +82,11 @@ type countingTracer struct {
 // Trace runs a trace and counts it when it has ended.
 func (c *countingTracer) Trace(ctx context.Context, spec prober.Spec) (*prober.Result, error) {
 	result, err := c.next.Trace(ctx, spec)
-	method, family := methodOf(spec.Method), familyOf(spec.Target)
+	target := spec.Target
+	if result != nil && result.Spec.Target.IsValid() {
+		target = result.Spec.Target // may be one of the Fallbacks
+	}
+	method, family := methodOf(spec.Method), familyOf(target)
 	if err != nil {
 		outcome := failed
 		if ctx.Err() != nil {

@@ -3,6 +3,7 @@ package rawsock
 import (
 	"errors"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -47,5 +48,25 @@ func TestNetlinkRefused(t *testing.T) {
 	wantSource(t, "link-local", bound, l.farLinkLocal, netip.MustParseAddr("fe80::1"), nil)
 	if _, err := Open(Options{socket: refused, Source4: l.far4}); !errors.Is(err, unix.EADDRNOTAVAIL) {
 		t.Errorf("another host's address as source: %v", err)
+	}
+}
+
+// An address of a VRF is a source together with the VRF's interface, or one
+// that is part of it.
+func TestSourceInVRF(t *testing.T) {
+	l := newLab(t)
+	if output, err := exec.Command("ip", "link", "add", "blue", "type", "vrf", "table", "10").CombinedOutput(); err != nil {
+		t.Skipf("needs a kernel with VRF (CONFIG_NET_VRF): %v: %s", err, output)
+	}
+	ip(t, "link set blue up")
+	ip(t, "link set %s master blue", l.nearName)
+	ip(t, "address replace %v/64 dev %s nodad", l.near6, l.nearName) // enslaving removes it
+	for _, name := range []string{"blue", l.nearName} {
+		transport := open(t, Options{Interface: name, Source4: l.near4, Source6: l.near6})
+		wantSource(t, name, transport, l.far4, l.near4, nil)
+		wantSource(t, name, transport, l.far6, l.near6, nil)
+	}
+	if _, err := Open(Options{Source4: l.near4}); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		t.Errorf("without the interface: %v", err)
 	}
 }

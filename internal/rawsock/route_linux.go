@@ -201,7 +201,7 @@ func (r *router) judge(f *packet.RouteQuery, h *hop, q *question) error {
 	case h.errno != 0:
 		return noRoute(f.Target, h.errno)
 	case h.kind == unix.RTN_BROADCAST:
-		return &unroutable{text: fmt.Sprintf("%v is a broadcast address", f.Target), errno: unix.EACCES}
+		return &unroutable{text: fmt.Sprintf("%v is not the address of a host, but a broadcast address", f.Target), errno: unix.EACCES}
 	}
 	if q.configured.IsValid() {
 		h.source = q.configured

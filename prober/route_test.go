@@ -1,0 +1,112 @@
+package prober_test
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"probe-agent/internal/netsim"
+	"probe-agent/packet"
+	"probe-agent/prober"
+)
+
+var everyMethod = []prober.Method{prober.ICMP, prober.TCP, prober.UDP, prober.GRE, prober.GREICMP}
+
+func simulated(t *testing.T, scenario *netsim.Scenario) *netsim.Network {
+	t.Helper()
+	network, err := netsim.New(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return network
+}
+
+// What a host cannot send to is passed over for another address of the target,
+// with every method; when there is none, the error names what was tried.
+func TestFallbacks(t *testing.T) {
+	target4, target6 := netip.MustParseAddr("198.18.255.1"), netip.MustParseAddr("2001:2::ff01")
+	for _, method := range everyMethod {
+		synctest.Test(t, func(t *testing.T) {
+			scenario := netsim.Chain(2, 20*time.Millisecond)
+			scenario.Family = netsim.IPv4
+			network := simulated(t, scenario)
+			engine := startEngine(t, netsim.NewMemory(network, network.Host()))
+			spec := prober.Spec{Target: target6, Method: method, Fallbacks: []netip.Addr{target6.Next(), target4, target4.Next()}}
+			result, err := engine.Trace(t.Context(), spec)
+			if err != nil || result.Spec.Target != target4 || result.Stop != prober.Reached {
+				t.Errorf("%v: %+v, %v", method, result, err)
+			}
+			spec.Fallbacks = spec.Fallbacks[:1]
+			_, err = engine.Trace(t.Context(), spec)
+			if failure, ok := errors.AsType[*prober.RouteError](err); !ok || !errors.Is(err, syscall.ENETUNREACH) {
+				t.Fatalf("%v: error %#v", method, failure)
+			}
+			for _, tried := range []netip.Addr{target6, target6.Next()} {
+				if !strings.Contains(err.Error(), tried.String()) {
+					t.Errorf("%v: %q does not name %v", method, err, tried)
+				}
+			}
+		})
+	}
+}
+
+// uplinked is a host with two addresses, on two interfaces that flows take in
+// turn.
+type uplinked struct {
+	*netsim.Memory
+	second netip.Addr
+
+	mu   sync.Mutex
+	sent map[netip.Addr]map[int]int // packets, by source and interface
+}
+
+func (u *uplinked) Routes(flows []packet.RouteQuery, routes []packet.Route) error {
+	if err := u.Memory.Routes(flows, routes); err != nil {
+		return err
+	}
+	for i := range routes {
+		if routes[i].Interface = 1; i%2 == 1 {
+			routes[i] = packet.Route{Source: u.second, Interface: 2}
+		}
+	}
+	return nil
+}
+
+func (u *uplinked) Send(lane int, packets []packet.Outgoing) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, p := range packets {
+		source := netip.AddrFrom4([4]byte(p.Bytes[12:16]))
+		if u.sent[source] == nil {
+			u.sent[source] = map[int]int{}
+		}
+		u.sent[source][p.Interface]++
+	}
+	return u.Memory.Send(lane, packets)
+}
+
+// Each flow keeps to its own source and interface, and the Result names the
+// first flow's source.
+func TestFlowsOfTwoUplinks(t *testing.T) {
+	for _, method := range everyMethod {
+		synctest.Test(t, func(t *testing.T) {
+			network := simulated(t, netsim.Chain(2, 20*time.Millisecond))
+			memory := netsim.NewMemory(network, network.Host())
+			u := &uplinked{Memory: memory, second: netsim.N(77).For(false), sent: map[netip.Addr]map[int]int{}}
+			engine := startEngine(t, u)
+			result, err := engine.Trace(t.Context(), prober.Spec{Target: netip.MustParseAddr("198.18.255.1"), Method: method, PacketsPerTTL: 4})
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := result.Source
+			if len(u.sent) != 2 || len(u.sent[first]) != 1 || u.sent[first][1] == 0 || len(u.sent[u.second]) != 1 || u.sent[u.second][2] == 0 {
+				t.Errorf("%v from %v: sent %v", method, first, u.sent)
+			}
+		})
+	}
+}
