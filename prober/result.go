@@ -20,8 +20,8 @@ type Result struct {
 	Probes []Probe
 	Stop   Stop
 	Counts Counts
-	// Limited lists the TTLs whose loss looks like a router's limit on the
-	// ICMP errors it sends, and not like loss on the path.
+	// Limited lists the TTLs whose loss looks like a limit on the ICMP errors
+	// that a router or the target sends, and not like loss on the path.
 	Limited []uint8
 }
 
