@@ -154,7 +154,7 @@ func (d *daemon) lacks(t testing.TB, line string) string {
 func TestNameServerSlow(t *testing.T) {
 	t.Parallel()
 	lab := kerneltest.Build(t, kernel.Chain(1)) // two names: not enough to be set aside for
-	server := startHeldNames(t, lab)
+	server := startHeldNames(t, lab, netip.Addr{})
 	d := newNamingDaemon(t, lab)
 	target := lab.Target.IPv4
 
@@ -178,6 +178,33 @@ func TestNameServerSlow(t *testing.T) {
 		t.Errorf("%d hops, %d questions", len(first.Hops), asked)
 	}
 	d.tracedNamed(t, target)
+	d.healthy(t)
+}
+
+// Targets are resolved by --name-server, internationalised names too, although
+// AAAA queries are dropped and the first name server is dead: by the daemon and
+// on the command line.
+func TestTargetsByNameServer(t *testing.T) {
+	t.Parallel()
+	lab := kerneltest.Build(t, kernel.Chain(1))
+	startHeldNames(t, lab, lab.Target.IPv4).release()
+	const dead = "198.18.1.77" // on the first link, where nobody has it
+	servers := dead + "," + nameServerAddress
+	d := startDaemon(t, lab, nil, "--name-server", servers)
+	for _, target := range []string{"target.lab.example", "bücher.lab.example"} {
+		a := d.ask(t, http.MethodPost, endpointPath, `{"targets":["`+target+`"]}`)
+		if len(a.Result) != 1 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		colo := a.Result[0].Colos[0]
+		equal(t, []string{"", target, lab.Target.IPv4.String()}, []string{colo.Error, colo.Summary.Name, colo.Summary.IP})
+
+		trace := lab.Command(t.Context(), "probe-agent", "trace", "--name-server", servers, target)
+		trace.Env = environment()
+		if out, err := trace.CombinedOutput(); err != nil || !strings.Contains(string(out), lab.Target.IPv4.String()) {
+			t.Errorf("trace %s: %v\n%s", target, err, out)
+		}
+	}
 	d.healthy(t)
 }
 

@@ -99,9 +99,11 @@ server:
 	return nil, nil
 }
 
-// heldNames is a name server that keeps its answers back until it is told.
+// heldNames is a name server that keeps its answers back until it is told. It
+// knows names of IPv4 addresses, and one address, and drops other questions.
 type heldNames struct {
 	conn net.PacketConn
+	four netip.Addr // of every name
 
 	mu    sync.Mutex
 	held  []func() // answers
@@ -109,9 +111,9 @@ type heldNames struct {
 	free  bool
 }
 
-func startHeldNames(t *testing.T, lab *kernel.Lab) *heldNames {
+func startHeldNames(t *testing.T, lab *kernel.Lab, four netip.Addr) *heldNames {
 	t.Helper()
-	s := new(heldNames)
+	s := &heldNames{four: four}
 	on(t, lab.Host, func() (err error) { s.conn, err = net.ListenPacket("udp", nameServerAddress); return err })
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -153,16 +155,23 @@ func (s *heldNames) release() (asked int) {
 	return s.asked
 }
 
-// answer tells the name of the address that is asked for in IPv4's form.
 func (s *heldNames) answer(m dnsmessage.Message, to net.Addr) {
 	question := m.Questions[0]
-	octets := strings.Split(strings.TrimSuffix(question.Name.String(), ".in-addr.arpa."), ".")
-	slices.Reverse(octets)
-	name := dnsmessage.MustNewName(nameOf(strings.Join(octets, ".")) + ".")
+	var body dnsmessage.ResourceBody
+	switch {
+	case question.Type == dnsmessage.TypePTR:
+		octets := strings.Split(strings.TrimSuffix(question.Name.String(), ".in-addr.arpa."), ".")
+		slices.Reverse(octets)
+		body = &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName(nameOf(strings.Join(octets, ".")) + ".")}
+	case question.Type == dnsmessage.TypeA && s.four.IsValid():
+		body = &dnsmessage.AResource{A: s.four.As4()}
+	default:
+		return
+	}
 	m.Response, m.RecursionAvailable = true, true
 	m.Answers = []dnsmessage.Resource{{
 		Header: dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: question.Class, TTL: 3600},
-		Body:   &dnsmessage.PTRResource{PTR: name},
+		Body:   body,
 	}}
 	if packed, err := m.Pack(); err == nil {
 		s.conn.WriteTo(packed, to)
