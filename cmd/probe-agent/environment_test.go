@@ -2,6 +2,7 @@ package main
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -18,7 +19,7 @@ import (
 func TestDocumentedVariables(t *testing.T) {
 	documents := []string{"../../README.md", "../../Dockerfile"}
 	for _, folder := range []string{"../../docs", "../../deploy"} {
-		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
 			if slices.Contains([]string{".md", ".yaml", ".service"}, filepath.Ext(path)) {
 				documents = append(documents, path)
 			}
@@ -80,7 +81,7 @@ func sets(t *testing.T, variable string) bool {
 			}
 			for _, flag := range context.Flags() {
 				if slices.Contains(flag.Envs, variable) {
-					if file, ok := flag.Target.Interface().(configFile); ok {
+					if file, ok := reflect.TypeAssert[configFile](flag.Target); ok {
 						return file.path, true
 					}
 					return flag.Target.Interface(), true
@@ -133,9 +134,7 @@ func TestEnvironmentCheck(t *testing.T) {
 	}
 	for _, tt := range tests {
 		e := environment{tt.variable: tt.value}
-		for name, value := range service {
-			e[name] = value
-		}
+		maps.Copy(e, service)
 		got := ""
 		if err := e.check(parser.Model.Node); err != nil {
 			got = err.Error()
