@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,66 @@ func TestManifests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestManifestNames builds each overlay with a prefix and a suffix for all names:
+// what names another object still names it.
+func TestManifestNames(t *testing.T) {
+	t.Parallel()
+	for _, overlay := range []string{"host-network", "pod-network"} {
+		t.Run(overlay, func(t *testing.T) {
+			folder := t.TempDir()
+			base, err := filepath.Rel(folder, absolute(t, "deploy/kubernetes/"+overlay))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(folder, "kustomization.yaml"), "namePrefix: edge-\nnameSuffix: -one\nresources: ["+base+"]\n", 0o644)
+			built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			there, named := map[string]bool{}, []string{}
+			for _, resource := range built.Resources() {
+				there[resource.GetKind()+" "+resource.GetName()] = true
+				text, err := resource.AsYAML()
+				if err != nil {
+					t.Fatal(err)
+				}
+				object := objectOf(resource.GetKind())
+				if err := yaml.UnmarshalStrict(text, object); err != nil {
+					t.Fatal(err)
+				}
+				named = append(named, namedBy(object)...)
+			}
+			for _, name := range named {
+				// Without credentials there is no Secret; the reference is optional.
+				if !there[name] && !(overlay == "host-network" && name == "Secret probe-agent") {
+					t.Errorf("%s is named and not there", name)
+				}
+			}
+		})
+	}
+}
+
+// namedBy returns the kinds and names of the objects that an object refers to.
+func namedBy(object any) []string {
+	var names []string
+	switch object := object.(type) {
+	case *apps.DaemonSet:
+		pod := object.Spec.Template.Spec
+		names = append(names, "ServiceAccount "+pod.ServiceAccountName)
+		for _, volume := range pod.Volumes {
+			names = append(names, "ConfigMap "+volume.ConfigMap.Name)
+		}
+		for _, from := range pod.Containers[0].EnvFrom {
+			names = append(names, "Secret "+from.SecretRef.Name)
+		}
+	case *serviceMonitor:
+		for _, endpoint := range object.Spec.Endpoints {
+			names = append(names, "Secret "+endpoint.Authorization.Credentials.Name)
+		}
+	}
+	return names
 }
 
 func objectOf(kind string) any {

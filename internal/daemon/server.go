@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,6 +28,9 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 		}
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, network, address)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("daemon: listening on %s: %w; ports below net.ipv4.ip_unprivileged_port_start, which is 1024 by default, need CAP_NET_BIND_SERVICE", address, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("daemon: listening on %s: %w", address, err)
 	}
