@@ -19,6 +19,10 @@ import (
 // what their traces do is to wait for what stays silent.
 const labsAtOnce = 16
 
+// labPorts is how many ports of each protocol an engine of these tests holds;
+// each takes two descriptors.
+const labPorts = 64
+
 // inNamespaces returns the reason for which a scenario cannot be played by the
 // kernel; "" when it can.
 func inNamespaces(s *netsim.Scenario) (reason string) {
@@ -134,7 +138,7 @@ type onHost struct {
 func openOnHost(lab *kernel.Lab) (*onHost, error) {
 	t := &onHost{lab: lab}
 	err := lab.Do(func() (err error) {
-		t.Transport, err = rawsock.Open(rawsock.Options{})
+		t.Transport, err = rawsock.Open(rawsock.Options{Ports: labPorts})
 		return err
 	})
 	if err != nil {

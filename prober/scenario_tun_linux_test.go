@@ -147,7 +147,7 @@ func openLane() (*lane, error) {
 	if err := l.awaitAddress(first.Host().Source.For(true)); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
-	transport, err := rawsock.Open(rawsock.Options{})
+	transport, err := rawsock.Open(rawsock.Options{Ports: labPorts})
 	if err != nil {
 		return nil, errors.Join(err, l.close())
 	}

@@ -21,8 +21,8 @@ import (
 // are there again, traces go on. Also when the interface is another one with the old
 // one's name.
 func TestBindingOutlived(t *testing.T) {
-	address := rawsock.Options{Source4: addr(spareHost4), Source6: addr(spareHost6)}
-	device := rawsock.Options{Interface: spare}
+	address := rawsock.Options{Ports: ports, Source4: addr(spareHost4), Source6: addr(spareHost6)}
+	device := rawsock.Options{Ports: ports, Interface: spare}
 	for _, c := range []struct {
 		name    string
 		options rawsock.Options

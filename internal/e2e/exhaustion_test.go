@@ -123,10 +123,10 @@ func TestReceiveQueueFull(t *testing.T) {
 	f := newFork(t)
 	var transport, far *rawsock.Transport
 	on(t, f.Host, func() (err error) {
-		transport, err = rawsock.Open(rawsock.Options{ReceiveBuffer: 64 << 10})
+		transport, err = rawsock.Open(rawsock.Options{ReceiveBuffer: 64 << 10, Ports: ports})
 		return err
 	})
-	on(t, f.Target, func() (err error) { far, err = rawsock.Open(rawsock.Options{}); return err })
+	on(t, f.Target, func() (err error) { far, err = rawsock.Open(rawsock.Options{Ports: ports}); return err })
 	defer far.Close()
 	gate := make(chan struct{})
 	engine, err := prober.New(stalled{onHost{transport, f.Lab}, gate}, prober.Options{})

@@ -23,7 +23,7 @@ const leisurely = 50
 // the first answer from behind the spare link it lets happen what is to happen.
 func (f fork) midTrace(t *testing.T, method prober.Method, ipv6 bool, happen func(testing.TB, fork)) (result *prober.Result, err error) {
 	t.Helper()
-	engine, _ := openEngine(t, f.Lab, rawsock.Options{}, leisurely)
+	engine, _ := openEngine(t, f.Lab, rawsock.Options{Ports: ports}, leisurely)
 	t.Cleanup(func() {
 		if err := engine.Close(); err != nil {
 			t.Error(err)
@@ -125,7 +125,7 @@ func TestRouteChangedInMidTrace(t *testing.T) {
 			if answered, lost := answers(result); lost != 0 || answered != 3*prober.PacketsPerTTLLimit || result.Stop != prober.Reached {
 				t.Errorf("%d answered, %d lost, stop %v", answered, lost, result.Stop)
 			}
-			engine, _ := openEngine(t, f.Lab, rawsock.Options{}, 0)
+			engine, _ := openEngine(t, f.Lab, rawsock.Options{Ports: ports}, 0)
 			defer engine.Close()
 			next, err := engine.Trace(context.Background(), prober.Spec{Target: f.affected(ipv6), Wait: unhurried})
 			if err != nil {
@@ -147,7 +147,7 @@ func TestSourceRemovedInMidTrace(t *testing.T) {
 	t.Parallel()
 	f := newFork(t)
 	on(t, f.Host, spareLink(t, func(link netlink.Link) error { return own(link, addr(spareOther6)) }))
-	engine, _ := openEngine(t, f.Lab, rawsock.Options{}, 0)
+	engine, _ := openEngine(t, f.Lab, rawsock.Options{Ports: ports}, 0)
 	defer engine.Close()
 	next := func() *prober.Result {
 		result, err := engine.Trace(context.Background(), prober.Spec{Target: f.affected(true), Wait: unhurried})

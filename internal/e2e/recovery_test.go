@@ -116,7 +116,7 @@ func TestHostFaults(t *testing.T) {
 	f := newFork(t)
 	ignored := goleak.IgnoreCurrent()
 	before := descriptors(t, "self")
-	engine, transport := openEngine(t, f.Lab, rawsock.Options{}, 0)
+	engine, transport := openEngine(t, f.Lab, rawsock.Options{Ports: ports}, 0)
 	open := descriptors(t, "self")
 	f.together(t, engine, nil)
 	for _, fault := range hostFaults() {

@@ -32,6 +32,10 @@ func (t onHost) Routes(flows []packet.RouteQuery, routes []packet.Route) error {
 	return t.lab.Do(func() error { return t.Transport.Routes(flows, routes) })
 }
 
+// ports is how many ports of each protocol an engine of these tests holds: many
+// run in one process at once, and each port takes two descriptors.
+const ports = 64
+
 // newSite builds a lab and starts an engine in it. Both end with the test.
 func newSite(t testing.TB, topology kernel.Topology) site {
 	t.Helper()
@@ -49,7 +53,7 @@ func newSite(t testing.TB, topology kernel.Topology) site {
 func startEngine(t testing.TB, lab *kernel.Lab) *prober.Engine {
 	t.Helper()
 	var transport *rawsock.Transport
-	err := lab.Do(func() (err error) { transport, err = rawsock.Open(rawsock.Options{}); return err })
+	err := lab.Do(func() (err error) { transport, err = rawsock.Open(rawsock.Options{Ports: ports}); return err })
 	if err != nil {
 		t.Fatal(err)
 	}

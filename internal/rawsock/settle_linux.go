@@ -119,8 +119,7 @@ func addressesOf(index int) ([]netip.Addr, error) {
 
 // secondHop is the lookup that connect(2) makes once it knows the source: rules
 // by source count in it. Where the source is one uplink's own and the costs are
-// equal, kernels before 6.15 may choose another uplink; that choice does not
-// count.
+// equal, the kernel may choose another uplink; that choice does not count.
 func (r *router) secondHop(l lookup, first *hop) (step, error) {
 	second, err := r.one(l)
 	switch {
