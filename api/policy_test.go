@@ -64,8 +64,8 @@ func TestPolicyOutcomes(t *testing.T) {
 		return all
 	}
 	rules := map[string]policy.Rules{
-		"internal": {Deny: list("8.8.8.0/24"), DoNotProbe: list("1.2.3.4")},
-		"public":   {Preset: policy.Public, Allow: list("192.168.7.0/24", "1.2.3.0/24"), Deny: list("8.8.8.0/24"), DoNotProbe: list("1.2.3.4")},
+		"internal": {Deny: list("8.8.8.0/24"), DoNotProbe: []*policy.Set{policy.SetOf(list("1.2.3.4")...)}},
+		"public":   {Preset: policy.Public, Allow: list("192.168.7.0/24", "1.2.3.0/24"), Deny: list("8.8.8.0/24"), DoNotProbe: []*policy.Set{policy.SetOf(list("1.2.3.4")...)}},
 	}
 	const (
 		private = " is in a special-purpose range: private use (RFC 1918)"

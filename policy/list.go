@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"strings"
 )
 
 const (
-	// maxList bounds the prefixes of a list, at about 100 bytes each.
+	// maxList bounds the prefixes of a list: 18 MB.
 	maxList = 1 << 20
 	// maxLine bounds a line of a list: a prefix, and a sentence about it.
 	maxLine = 4096
@@ -43,41 +42,48 @@ func ParsePrefix(text string) (netip.Prefix, error) {
 // ReadList reads a list of prefixes and addresses, one a line. What follows #
 // is a comment; empty lines do not count. The error joins one for each of the
 // first wrong lines, with the name of the list and the line.
-func ReadList(name string, r io.Reader) ([]netip.Prefix, error) {
+//
+// before is what the list was when it was last read, or nil. The Set shares
+// memory with it, all of it when the list has not changed.
+func ReadList(name string, r io.Reader, before *Set) (*Set, error) {
+	b := newSetBuilder(before)
+	if err := readList(name, r, b.add); err != nil {
+		return nil, err
+	}
+	return b.build(), nil
+}
+
+// readList calls add with each prefix of a list.
+func readList(name string, r io.Reader, add func(netip.Prefix)) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, maxLine), maxLine)
-	var (
-		list  []netip.Prefix
-		wrong []error
-		line  int
-	)
+	var wrong []error
+	line, entries := 0, 0
 	for lines.Scan() && len(wrong) < maxFaults {
 		line++
 		text := lines.Bytes()
 		if line == 1 {
 			text = bytes.TrimPrefix(text, []byte("\ufeff"))
 		}
-		entry, _, _ := strings.Cut(string(text), "#")
-		if entry = strings.TrimSpace(entry); entry == "" {
+		entry, _, _ := bytes.Cut(text, []byte("#"))
+		if entry = bytes.TrimSpace(entry); len(entry) == 0 {
 			continue
 		}
-		prefix, err := ParsePrefix(entry)
-		if err == nil && len(list) == maxList {
-			return nil, fmt.Errorf("policy: %s:%d: more than %d entries", name, line, maxList)
+		prefix, err := ParsePrefix(string(entry))
+		if err == nil && entries == maxList {
+			return fmt.Errorf("policy: %s:%d: more than %d entries", name, line, maxList)
 		}
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("policy: %s:%d: %w", name, line, err))
 			continue
 		}
-		list = append(list, prefix)
+		entries++
+		add(prefix)
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		wrong = append(wrong, fmt.Errorf("policy: %s:%d: line of more than %d bytes", name, line+1, maxLine))
 	} else if err != nil {
 		wrong = append(wrong, fmt.Errorf("policy: %s:%d: %w", name, line+1, err))
 	}
-	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
-	}
-	return list, nil
+	return errors.Join(wrong...)
 }

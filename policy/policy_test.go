@@ -9,8 +9,8 @@ import (
 // prefixes reads a list that a test has written down.
 func prefixes(t testing.TB, texts ...string) []netip.Prefix {
 	t.Helper()
-	list, err := ReadList("test", strings.NewReader(strings.Join(texts, "\n")))
-	if err != nil {
+	var list []netip.Prefix
+	if err := readList("test", strings.NewReader(strings.Join(texts, "\n")), func(p netip.Prefix) { list = append(list, p) }); err != nil {
 		t.Fatal(err)
 	}
 	return list
@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 	opened := Rules{
 		Preset:     Public,
 		Allow:      prefixes(t, "0.0.0.0/0", "::/0", "172.16.0.0/12", "192.168.1.0/24", "203.0.113.5", "2001:db8::/32", "1.2.3.0/24"),
-		DoNotProbe: prefixes(t, "1.2.3.4", "2606:4700:bad::/48"),
+		DoNotProbe: []*Set{SetOf(), SetOf(prefixes(t, "1.2.3.4", "2606:4700:bad::/48")...)},
 	}
 	tests := []struct {
 		rules Rules

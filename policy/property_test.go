@@ -38,6 +38,8 @@ func spellings(v4 netip.Addr, noise uint64) map[string]netip.Addr {
 type drawn struct {
 	rules Rules
 	host  []netip.Prefix
+
+	doNotProbe []netip.Prefix
 }
 
 // draw keeps to few bits, so that prefixes and addresses meet.
@@ -52,11 +54,12 @@ func draw(t *rapid.T) drawn {
 	})
 	list := rapid.SliceOfN(prefix, 0, 4)
 	d := drawn{rules: Rules{
-		Preset:     rapid.SampledFrom([]Preset{Internal, Public}).Draw(t, "preset"),
-		Allow:      list.Draw(t, "allow"),
-		Deny:       list.Draw(t, "deny"),
-		DoNotProbe: list.Draw(t, "do not probe"),
+		Preset: rapid.SampledFrom([]Preset{Internal, Public}).Draw(t, "preset"),
+		Allow:  list.Draw(t, "allow"),
+		Deny:   list.Draw(t, "deny"),
 	}}
+	d.doNotProbe = list.Draw(t, "do not probe")
+	d.rules.DoNotProbe = []*Set{SetOf(d.doNotProbe...)}
 	for _, p := range list.Draw(t, "host") {
 		d.host = append(d.host, netip.PrefixFrom(drawAddr(t), p.Bits()))
 	}
@@ -97,7 +100,7 @@ func (d drawn) allows(addr netip.Addr) bool {
 			return false // the last of its network
 		}
 	}
-	for _, p := range d.rules.DoNotProbe {
+	for _, p := range d.doNotProbe {
 		if p.Contains(addr) {
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/gaissmai/bart"
 )
@@ -39,8 +40,9 @@ type Rules struct {
 	// than the prefix that allows it, and so a range of the preset stays refused
 	// when everything is allowed.
 	Allow, Deny []netip.Prefix
-	// DoNotProbe lists those who do not want to be probed. Nothing overrides it.
-	DoNotProbe []netip.Prefix
+	// DoNotProbe lists those who do not want to be probed, one set for each
+	// list. Nothing overrides it.
+	DoNotProbe []*Set
 }
 
 var (
@@ -51,17 +53,14 @@ var (
 // rules are Rules made ready to be asked. They are not changed any more. The
 // zero value is that of Rules.
 type rules struct {
-	doNotProbe bart.Lite
+	doNotProbe []*Set
 	lists      bart.Table[bool] // whether the prefix is allowed
 	preset     Preset
 	special    bart.Table[special] // of Public
 }
 
 func compile(from Rules) *rules {
-	r := &rules{preset: from.Preset}
-	for _, prefix := range from.DoNotProbe {
-		r.doNotProbe.Insert(prefix)
-	}
+	r := &rules{preset: from.Preset, doNotProbe: slices.Clone(from.DoNotProbe)}
 	for _, prefix := range from.Allow {
 		r.lists.Insert(prefix, true)
 	}
@@ -83,7 +82,7 @@ func (r *rules) judge(addr netip.Addr, h *host) error {
 	}
 	// Which addresses are broadcast, and which are the host's own, tells how
 	// the network is laid out: the words are those of a list.
-	if h.isBroadcast(addr) || r.doNotProbe.Contains(addr) {
+	if h.isBroadcast(addr) || slices.ContainsFunc(r.doNotProbe, func(s *Set) bool { return s.Contains(addr) }) {
 		return errListed
 	}
 	allowedBits, allowed, listed := longest(&r.lists, addr)

@@ -145,8 +145,11 @@ func (a *agent) serve(signals *daemon.Signals, args []string) error {
 			func(ctx context.Context) { watchLosses(ctx, a.log.Logger, a.sockets) },
 			a.watchCertificate,
 		},
-		Reload: func(ctx context.Context) ([]string, error) {
-			waiting, err := reloader.Reload(ctx)
+		Reload: func(ctx context.Context) (waiting []string, err error) {
+			err = loading(func() (err error) {
+				waiting, err = reloader.Reload(ctx)
+				return err
+			})
 			a.numbers.Reloaded(err == nil)
 			return waiting, err
 		},

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net/netip"
 	"os"
 	"slices"
 
@@ -17,25 +16,26 @@ import (
 // doNotProbe describes the do-not-probe lists as they were read, by path.
 type doNotProbe map[string]listFile
 
-// listFile is what is kept of a list besides its entries.
+// listFile is a list and the outline of the file that it was read from.
 type listFile struct {
 	outline *config.Outline
-	entries int
+	set     *policy.Set
 }
 
-// readDoNotProbe reads a list. It must be a whole file; see config.Outline.
-func readDoNotProbe(path string) ([]netip.Prefix, listFile, error) {
+// readDoNotProbe reads a list, which shares memory with what the file held
+// before, or nil. It must be a whole file; see config.Outline.
+func readDoNotProbe(path string, before *policy.Set) (listFile, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, listFile{}, fmt.Errorf("do-not-probe: %w", err)
+		return listFile{}, fmt.Errorf("do-not-probe: %w", err)
 	}
 	defer file.Close()
 	outline := new(config.Outline)
-	entries, err := policy.ReadList(path, io.TeeReader(file, outline))
+	set, err := policy.ReadList(path, io.TeeReader(file, outline), before)
 	if err == nil {
 		err = outline.Check("do-not-probe: " + path)
 	}
-	return entries, listFile{outline, len(entries)}, err
+	return listFile{outline, set}, err
 }
 
 // checkReload returns an error if a list that is read again has lost all of its
@@ -45,11 +45,11 @@ func (lists doNotProbe) checkReload(fresh doNotProbe) error {
 	for _, path := range slices.Sorted(maps.Keys(fresh)) {
 		now, before := fresh[path], lists[path]
 		switch {
-		case now.entries >= before.entries:
-		case now.entries == 0:
-			wrong = append(wrong, fmt.Errorf("do-not-probe: %s has lost all of its %d entries: take it out of the setting if that is intended, or restart", path, before.entries))
+		case now.set.Len() >= before.set.Len():
+		case now.set.Len() == 0:
+			wrong = append(wrong, fmt.Errorf("do-not-probe: %s has lost all of its %d entries: take it out of the setting if that is intended, or restart", path, before.set.Len()))
 		case now.outline.Truncates(before.outline):
-			wrong = append(wrong, fmt.Errorf("do-not-probe: %s is the beginning of the list in use, %d of %d entries: if it was not cut off, put a comment at its end", path, now.entries, before.entries))
+			wrong = append(wrong, fmt.Errorf("do-not-probe: %s is the beginning of the list in use, %d of %d entries: if it was not cut off, put a comment at its end", path, now.set.Len(), before.set.Len()))
 		}
 	}
 	return errors.Join(wrong...)
@@ -58,8 +58,8 @@ func (lists doNotProbe) checkReload(fresh doNotProbe) error {
 // logShorter logs the lists that have fewer entries than before.
 func (lists doNotProbe) logShorter(log *slog.Logger, fresh doNotProbe) {
 	for path, before := range lists {
-		if now, ok := fresh[path]; ok && now.entries < before.entries {
-			log.Warn("do-not-probe list has fewer entries", "file", path, "before", before.entries, "now", now.entries)
+		if now, ok := fresh[path]; ok && now.set.Len() < before.set.Len() {
+			log.Warn("do-not-probe list has fewer entries", "file", path, "before", before.set.Len(), "now", now.set.Len())
 		}
 	}
 }

@@ -19,19 +19,20 @@ type policyFlags struct {
 	RedactHops hopCount       `reload:"" name:"redact-hops" default:"0" placeholder:"N" help:"Show the first N hops without address, name and AS number (${default}), 0 to 64."`
 }
 
-// rules reads the files and returns what the flags say.
-func (f *policyFlags) rules() (policy.Rules, doNotProbe, error) {
+// rules reads the files and returns what the flags say. The lists share memory
+// with those that the files held before.
+func (f *policyFlags) rules(before doNotProbe) (policy.Rules, doNotProbe, error) {
 	rules := policy.Rules{Preset: policy.Preset(f.Policy), Allow: prefixesOf(f.Allow), Deny: prefixesOf(f.Deny)}
 	lists := make(doNotProbe)
 	var wrong []error
 	for _, path := range f.DoNotProbe {
-		entries, list, err := readDoNotProbe(path)
+		list, err := readDoNotProbe(path, before[path].set)
 		if err != nil {
 			wrong = append(wrong, err)
 			continue
 		}
 		lists[path] = list
-		rules.DoNotProbe = append(rules.DoNotProbe, entries...)
+		rules.DoNotProbe = append(rules.DoNotProbe, list.set)
 	}
 	return rules, lists, errors.Join(wrong...)
 }

@@ -45,7 +45,7 @@ func (a *agent) parts() []daemon.Part[*settings] {
 			return func() { a.engine.SetRates(rates) }, nil
 		}},
 		{Prepare: func(_ context.Context, s *settings) (func(), error) {
-			rules, lists, err := s.rules()
+			rules, lists, err := s.rules(a.lists)
 			if err == nil {
 				err = a.lists.checkReload(lists)
 			}

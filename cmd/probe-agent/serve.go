@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -13,11 +11,6 @@ import (
 	"probe-agent/internal/daemon"
 	"probe-agent/internal/sandbox"
 )
-
-// gcPercent is Go's GOGC for a daemon whose traces come and go: its live heap
-// is small, and collecting it each time it has doubled cost a twentieth of the
-// agent's CPU at full rate.
-const gcPercent = 300
 
 // serveCommand has the settings of the agent. Those that a part of parts puts
 // in use at a reload are tagged with reload.
@@ -67,9 +60,7 @@ func (v *graceTime) UnmarshalText(text []byte) error {
 // Run serves until a signal comes.
 func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 	signals := t.signals
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	setMemory()
 	if err := c.checkListen(); err != nil {
 		return err
 	}
@@ -81,7 +72,11 @@ func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 		proxies:     new(api.Proxies),
 	}
 	defer a.log.close()
-	commit, err := daemon.Prepare(signals.Stop(), a.settings, a.parts())
+	var commit func()
+	err := loading(func() (err error) {
+		commit, err = daemon.Prepare(signals.Stop(), a.settings, a.parts())
+		return err
+	})
 	if err != nil {
 		return err
 	}
