@@ -188,8 +188,10 @@ func TestWhole(t *testing.T) {
 func TestPast(t *testing.T) {
 	var c netsim.Counts
 	c.ByTTL[pathHops], c.ByTTL[pathHops+1], c.ByTTL[255] = 3, 2, 1
-	if got := past(c); got != 3 {
-		t.Errorf("%d packets past the target, want 3", got)
+	for kind, want := range map[pathKind]int{pathAnswering: 3, "answering-11": 6, "answering-20": 1} {
+		if got := kind.past(c); got != want {
+			t.Errorf("%s: %d packets past the target, want %d", kind, got, want)
+		}
 	}
 }
 

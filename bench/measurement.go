@@ -25,7 +25,7 @@ func measurements() []measurement {
 	return []measurement{
 		throughput(), ceiling(), memoryNetwork(),
 		idleAccuracy(), loadedAccuracy(),
-		answeringPath(), silentHops(), silentTarget(),
+		answeringPath(), silentHops(), silentTarget(), pathLengths(),
 		scaling(), memory(), readiness(),
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,8 +30,24 @@ const (
 	pathRTT  = 80 * time.Millisecond
 )
 
-// pathKind says which part of the path is silent.
+// lengthRTT is that of the targets of paths of other lengths.
+const lengthRTT = 100 * time.Millisecond
+
+// pathKind says which part of the path is silent; or answeringPrefix and the
+// length of a path on which all answer, with the target at lengthRTT.
 type pathKind string
+
+const answeringPrefix = "answering-"
+
+// length returns how many hops the path has.
+func (k pathKind) length() int {
+	if text, ok := strings.CutPrefix(string(k), answeringPrefix); ok {
+		if hops, err := strconv.Atoi(text); err == nil && hops > 0 {
+			return hops
+		}
+	}
+	return pathHops
+}
 
 const (
 	pathAnswering    pathKind = "answering"
@@ -41,6 +59,8 @@ func (k pathKind) scenario() (*netsim.Scenario, error) {
 	s := netsim.Chain(pathHops-1, pathRTT)
 	switch k {
 	case pathAnswering:
+	case pathKind(fmt.Sprint(answeringPrefix, k.length())):
+		return netsim.Chain(k.length()-1, lengthRTT), nil
 	case pathSilentHops:
 		for _, ttl := range []int{3, 5, 8, 10} {
 			s.Hops[ttl-1].Silent = true
@@ -78,9 +98,9 @@ func runNetwork(kind string) error {
 
 // past returns how many packets were sent with a TTL higher than the target's
 // distance.
-func past(c netsim.Counts) int {
+func (k pathKind) past(c netsim.Counts) int {
 	n := 0
-	for _, packets := range c.ByTTL[pathHops+1:] {
+	for _, packets := range c.ByTTL[k.length()+1:] {
 		n += packets
 	}
 	return n

@@ -20,9 +20,10 @@ const targetsPerRequest = 10
 
 // options are those of the API; 0 is the default.
 type options struct {
-	MaxTTL   int `json:"max_ttl"`
-	Packets  int `json:"packets_per_ttl"`
-	WaitTime int `json:"wait_time"`
+	MaxTTL     int    `json:"max_ttl"`
+	Packets    int    `json:"packets_per_ttl"`
+	WaitTime   int    `json:"wait_time"`
+	PacketType string `json:"packet_type,omitempty"`
 }
 
 // traced is the part of the API's answer, for one target, that tells whether
