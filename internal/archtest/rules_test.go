@@ -163,7 +163,7 @@ func bans() []ban {
 		},
 		{
 			in: []string{"..."}, imports: []string{"unsafe"},
-			except: []string{"internal/rawsock", "internal/netsim/...", "bench/flood.go"},
+			except: []string{"internal/rawsock", "internal/netsim/...", "bench/flood.go", "internal/hostaddr/hostaddr_linux_test.go"},
 			tests:  true,
 			why:    "only system calls need it",
 		},

@@ -92,5 +92,7 @@ const loopbackIndex = 1
 // port16 returns a port number as it lies in a socket address, in network
 // order.
 func port16(n uint16) uint16 {
-	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, n))
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], n)
+	return binary.NativeEndian.Uint16(b[:])
 }

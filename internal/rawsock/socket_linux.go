@@ -122,7 +122,9 @@ func isDown(fd int, name string) bool {
 // networkOrder returns the number whose bytes in memory are those of n in
 // network order.
 func networkOrder(n uint32) uint32 {
-	return binary.NativeEndian.Uint32(binary.BigEndian.AppendUint32(nil, n))
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], n)
+	return binary.NativeEndian.Uint32(b[:])
 }
 
 // sockaddr returns the socket address of addr.
