@@ -108,9 +108,9 @@ func (f *flow) startSequence(keyed uint64, now instant) {
 // place in it. Places of SYNs that the host has refused are used again, so
 // that one is left for each TTL.
 func (t *trace) nextSYN(flow int, ttl uint8) uint32 {
-	f := &t.flows[flow]
+	f := t.flowAt(flow)
 	for last, earlier := range slices.Backward(f.order) {
-		if earlier != ttl && t.slot(flow, int(earlier)).state == sent {
+		if earlier != ttl && t.slotAt(flow, int(earlier)).state == sent {
 			break
 		}
 		f.order = f.order[:last]
@@ -131,22 +131,27 @@ func (f *flow) bySYN(offset uint32) (ttl int, ok bool) {
 	return int(f.order[place]), true
 }
 
+// wireFlow is what all packets of a flow have in common.
+func (t *trace) wireFlow(f *flow) packet.Flow {
+	return packet.Flow{
+		Type:       t.typ,
+		Source:     f.egress.source,
+		Target:     t.target,
+		SourcePort: f.sourcePort,
+		TargetPort: t.port,
+		EchoID:     uint16(f.handle),
+		Checksum:   f.checksum(),
+		Key:        f.key(),
+		FlowLabel:  f.label(),
+	}
+}
+
 // craft makes the packet template of every flow: the first one is crafted,
 // the others are made after it.
 func (t *trace) craft() error {
 	for i := range t.flows {
 		f := &t.flows[i]
-		wanted := packet.Flow{
-			Type:       t.typ,
-			Source:     f.egress.source,
-			Target:     t.target,
-			SourcePort: f.sourcePort,
-			TargetPort: t.port,
-			EchoID:     uint16(f.handle),
-			Checksum:   f.checksum(),
-			Key:        f.key(),
-			FlowLabel:  f.label(),
-		}
+		wanted := t.wireFlow(f)
 		var err error
 		if i == 0 {
 			f.template, err = packet.NewTemplate(wanted)

@@ -119,20 +119,39 @@ func newIdentity(ports []uint16) *identity {
 // source port. It takes all or nothing, and returns what is short in the
 // latter case: the ports of a destination, or the handles of a space.
 func (id *identity) acquire(t *trace, now instant) (short destination, ok bool) {
+	if short, ok := id.grant(t, t.flows, 0, now); !ok {
+		return short, false
+	}
+	id.watch(t.target)
+	return destination{}, true
+}
+
+// acquireRetry does the same for the flows of t's retry, unless other traces
+// wait for what it takes.
+func (id *identity) acquireRetry(t *trace, flows []flow, now instant) bool {
+	if len(id.queues[destinationOf(t)])+len(id.queues[destination{space: spaceOf(t.typ)}]) > 0 {
+		return false
+	}
+	_, ok := id.grant(t, flows, len(t.flows), now)
+	return ok
+}
+
+// grant allocates for flows of t, the first of which has the given index.
+func (id *identity) grant(t *trace, flows []flow, first int, now instant) (short destination, ok bool) {
 	sp := spaceOf(t.typ)
 	n := id.spaces[sp]
-	if n.free.len() < len(t.flows) {
+	if n.free.len() < len(flows) {
 		return destination{space: sp}, false
 	}
 	d := destinationOf(t)
-	if sp != echoSpace && !id.takePorts(d, t.flows) {
+	if sp != echoSpace && !id.takePorts(d, flows) {
 		return d, false
 	}
-	for i := range t.flows {
-		f := &t.flows[i]
+	for i := range flows {
+		f := &flows[i]
 		f.handle = n.free.pop()
 		f.tag = id.auth.tag(t.nonce, sp, f.handle, 0)
-		n.refs[f.handle] = flowRef{trace: t, flow: uint8(i)}
+		n.refs[f.handle] = flowRef{trace: t, flow: uint8(first + i)}
 		if sp == echoSpace {
 			continue
 		}
@@ -142,7 +161,6 @@ func (id *identity) acquire(t *trace, now instant) (short destination, ok bool) 
 			f.startSequence(id.auth.endpoint(e), now)
 		}
 	}
-	id.watch(t.target)
 	return destination{}, true
 }
 
@@ -210,14 +228,18 @@ type resting struct {
 	until   instant
 	at      destination
 	count   int
-	handles [PacketsPerTTLLimit]handle
-	ports   [PacketsPerTTLLimit]uint16
+	handles [2 * PacketsPerTTLLimit]handle // those of a retry included
+	ports   [2 * PacketsPerTTLLimit]uint16
 }
 
 func restingOf(t *trace) resting {
 	r := resting{at: destinationOf(t), count: len(t.flows)}
-	for i := range t.flows {
-		r.handles[i], r.ports[i] = t.flows[i].handle, t.flows[i].sourcePort
+	if t.retry != nil {
+		r.count += len(t.retry.flows)
+	}
+	for i := range r.count {
+		f := t.flowAt(i)
+		r.handles[i], r.ports[i] = f.handle, f.sourcePort
 	}
 	return r
 }

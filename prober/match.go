@@ -101,7 +101,7 @@ func (id *identity) findTCP(r *packet.Reply, now instant) (match, fate) {
 	if why != matched {
 		return id.unknownPort(why, r, now)
 	}
-	f := &m.trace.flows[m.flow]
+	f := m.trace.flowAt(m.flow)
 	if r.HasSequence {
 		offset := r.Sequence - f.firstSequence
 		ttl, ok := f.bySYN(offset)

@@ -57,7 +57,7 @@ func quotedIPID(m *match, q *packet.Quote) (ttl int, ok bool) {
 	if !m.trace.target.Is4() {
 		return 0, false
 	}
-	return m.trace.flows[m.flow].byIPID(q.IPID)
+	return m.trace.flowAt(m.flow).byIPID(q.IPID)
 }
 
 // quotedLabel reports whether a quoted IPv6 header has the flow's label.
@@ -127,10 +127,13 @@ func (id *identity) locateUDP(m *match, q *packet.Quote) evidence {
 }
 
 // locateTCP finds the TTL of a SYN, whose flow the endpoint gives: by the
-// sequence number, the timestamp value, or else by the identification.
+// sequence number, the timestamp value, or else by the identification. The
+// SYNs of a retry all have one sequence number.
 func (id *identity) locateTCP(m *match, q *packet.Quote) evidence {
-	f := &m.trace.flows[m.flow]
-	if ttl, ok := f.bySYN(q.Sequence - f.firstSequence); ok {
+	f := m.trace.flowAt(m.flow)
+	ttl, bySequence := f.bySYN(q.Sequence - f.firstSequence)
+	again := m.flow >= len(m.trace.flows)
+	if bySequence && !again {
 		m.ttl = ttl
 		return strong
 	}
@@ -140,11 +143,16 @@ func (id *identity) locateTCP(m *match, q *packet.Quote) evidence {
 			return strong
 		}
 	}
-	if ttl, ok := quotedIPID(m, q); ok {
+	ttl, ok := quotedIPID(m, q)
+	switch {
+	case !ok:
+		return none
+	case again && q.Sequence == f.firstSequence:
 		m.ttl = ttl
-		return weak
+		return strong
 	}
-	return none
+	m.ttl = ttl
+	return weak
 }
 
 // locateGRE finds the TTL of a GRE probe, whose flow the key gives and proves:

@@ -28,12 +28,12 @@ func (box *outbox) refresh(now instant, epoch uint16) {
 			p.pace.stayed()
 			continue
 		}
-		if p.ttl > p.trace.extent(p.flow, p.trace.end()) {
+		if p.ttl > p.trace.extent(p.flow%len(p.trace.flows), p.trace.end()) {
 			p.trace.withdraw(p.flow, p.ttl)
 			p.pace.stayed()
 			continue
 		}
-		p.trace.slot(p.flow, p.ttl).sent = sending{user: now, epoch: epoch}
+		p.trace.slotAt(p.flow, p.ttl).sent = sending{user: now, epoch: epoch}
 		box.move(kept, i)
 		kept++
 	}

@@ -77,6 +77,7 @@ func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16, beyo
 	r.Counts.Duplicates += t.counts.Duplicates
 	r.Counts.Late += t.counts.Late
 	r.Counts.Forged += t.counts.Forged
+	r.Counts.Retried += t.counts.Retried
 	for ttl := 1; ttl <= t.sentTop; ttl++ {
 		for flow := range t.flows {
 			s := t.slot(flow, ttl)
@@ -89,6 +90,9 @@ func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16, beyo
 					beyond = append(beyond, surplus{from: t.answers[s.answer-1].from, sent: s.sent.user.since(t.started)})
 				}
 				continue
+			}
+			if s.answer == 0 && t.answeredAgain(flow, ttl) {
+				s = t.again(flow, ttl)
 			}
 			p := Probe{TTL: uint8(ttl), Flow: uint8(flow), Encapsulated: encapsulated, Sent: s.sent.user.since(t.started)}
 			if s.answer != 0 {

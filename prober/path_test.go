@@ -82,6 +82,9 @@ func testTrace(spec Spec, typ packet.Type) (*trace, *identity) {
 // run plays the trace to its end.
 func (p path) run(spec Spec) course {
 	t, id := testTrace(spec, max(p.typ, packet.ICMP))
+	if err := t.craft(); err != nil {
+		panic(err)
+	}
 	c := course{trace: t, perTTL: map[int][]time.Duration{}}
 	var coming events
 	heard := map[int]bool{}
@@ -101,6 +104,9 @@ func (p path) run(spec Spec) course {
 				heap.Push(&coming, event{at: now.add(p.hopRTT(hop)), flow: s.flow, ttl: s.ttl, sent: now})
 			}
 			now = now.add(packetCost)
+			continue
+		case retryNow:
+			t.startRetry(id, now)
 			continue
 		case finish:
 			c.took = time.Duration(now)

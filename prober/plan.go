@@ -18,6 +18,8 @@ const (
 	// listen asks for everything to be heard that arrived until wake: what is
 	// wanted then depends on it.
 	listen
+	// retryNow asks for the flows of a retry.
+	retryNow
 )
 
 // forever is later than anything.
@@ -67,7 +69,11 @@ func (t *trace) next(now, heard instant, near gate) step {
 	case at <= now:
 		return step{action: listen, wake: at}
 	default:
-		return step{action: wait, wake: at}
+		s := t.nextRetry(now, heard, at, w.end, near)
+		if s.action == wait {
+			s.wake = min(s.wake, at)
+		}
+		return s
 	}
 }
 

@@ -98,9 +98,12 @@ func (e *Engine) dispatch(r *packet.Reply, at receipt) (*trace, fate) {
 			a.ext = r.Extensions.Clone()
 		}
 	}
-	if m.ttl == 0 {
+	switch {
+	case m.flow >= len(t.flows):
+		f = t.onRetry(m.flow, m.ttl, a)
+	case m.ttl == 0:
 		f = t.onUnplaced(m.flow, a)
-	} else {
+	default:
 		f = t.onReply(m.flow, m.ttl, a)
 	}
 	return t, f
@@ -112,7 +115,7 @@ func (e *Engine) react(t *trace, now instant) {
 		return
 	}
 	s := e.next(t, now)
-	if s.action == send {
+	if s.action == send || s.action == retryNow {
 		e.schedule.push(t)
 		e.rouse(now)
 		return
@@ -162,7 +165,7 @@ func (e *Engine) stamp(s packet.Stamp) {
 	if why != matched || int(ttl) > m.trace.spec.MaxTTL {
 		return
 	}
-	if sl := m.trace.slot(m.flow, int(ttl)); sl.state == sent {
+	if sl := m.trace.slotAt(m.flow, int(ttl)); sl.state == sent {
 		e.clock.transmitted(sl.sent.user, s.Wall)
 		sl.sent.kernel = s.Wall
 		sl.sent.user = e.clock.departed(sl.sent)

@@ -129,9 +129,13 @@ func (e *Engine) giveUp(t *trace, err error) {
 // withdraw takes back a probe that the host refused, and an answer that it
 // may have had nevertheless: a firewall that rejects says so by ICMP too.
 func (t *trace) withdraw(flow, ttl int) {
-	s := t.slot(flow, ttl)
+	s := t.slotAt(flow, ttl)
 	answered := s.answer != 0
 	*s = slot{}
+	if flow >= len(t.flows) {
+		t.counts.Retried--
+		return
+	}
 	t.sentAt[ttl]--
 	t.unsent[ttl] |= 1 << flow
 	if answered {

@@ -42,6 +42,10 @@ type Counts struct {
 	Duplicates int // further answers to an answered probe
 	Late       int // answers after their probe's wait had ended
 	Forged     int // named a probe of this trace but failed verification
+	// Retried are probes of a TCP trace that were sent again, with equal
+	// sequence numbers, because nothing answered their TTL. Probes has one of
+	// them instead of the first when it was answered.
+	Retried int
 }
 
 // Probe is one packet sent and what came of it.

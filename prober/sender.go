@@ -125,6 +125,11 @@ func (e *Engine) nextSend(l *lane, now instant) (*trace, step) {
 			continue
 		}
 		s := e.next(t, now)
+		if s.action == retryNow {
+			t.startRetry(e.identity, now)
+			e.schedule.push(t)
+			continue
+		}
 		if s.action != send {
 			e.follow(t, s, now)
 			continue
@@ -141,7 +146,7 @@ func (e *Engine) nextSend(l *lane, now instant) (*trace, step) {
 // no answer can be faster.
 func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
 	e.rate.take(now)
-	f := &t.flows[s.flow]
+	f := t.flowAt(s.flow)
 	e.near.take(s.ttl, f.egress, now)
 	pace := e.prefixes.take(t)
 	mark := t.reserve(s.flow, s.ttl, now, e.clock.epoch, e.identity)

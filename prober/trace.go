@@ -65,8 +65,10 @@ type trace struct {
 	counts    Counts
 	err       error
 	refusals  int
-	rest      instant // when the sender may be troubled again
-	twin      *trace  // the other half of a GREICMP trace
+	rest      instant       // when the sender may be troubled again
+	twin      *trace        // the other half of a GREICMP trace
+	retry     *retry        // of the TTLs that stay silent to TCP; nil before
+	slowest   time.Duration // RTT of the slowest answer
 	pace      *prefixPace
 
 	responders *responders // nil without Spec.Heard
@@ -131,6 +133,9 @@ func (t *trace) slot(flow, ttl int) *slot { return &t.slots[t.index(flow, ttl)] 
 // mark to build it with. It comes before the sending, so that no answer can
 // be faster.
 func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) packet.Mark {
+	if flow >= len(t.flows) {
+		return t.reserveRetry(flow, ttl, now, epoch)
+	}
 	f := &t.flows[flow]
 	i := t.index(flow, ttl)
 	t.slots[i].sent = sending{user: now, epoch: epoch}
@@ -234,6 +239,7 @@ func (t *trace) tell(ttl int, from netip.Addr) {
 // settle draws the conclusions for the flow and the frontier.
 func (t *trace) settle(flow, ttl int, a *answer) {
 	f := &t.flows[flow]
+	t.slowest = max(t.slowest, t.waited(t.slot(flow, ttl), a.receipt))
 	switch {
 	case !a.ends:
 		f.heard = max(f.heard, uint8(ttl))
@@ -288,7 +294,11 @@ func (t *trace) drained(end int) instant {
 	var at instant
 	for flow := range t.flows {
 		for ttl := t.extent(flow, end); ttl >= 1; ttl-- {
-			if s := t.slot(flow, ttl); s.state == sent && s.answer == 0 {
+			s := t.slot(flow, ttl)
+			if again := t.again(flow, ttl); again != nil && again.state == sent && s.answer == 0 && t.retry.answered {
+				s = again
+			}
+			if s.state == sent && s.answer == 0 {
 				at = max(at, s.sent.user.add(t.spec.Wait))
 			}
 		}

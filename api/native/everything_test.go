@@ -56,7 +56,7 @@ func everything(t testing.TB) (*prober.Result, Notes) {
 		Started:  time.Date(2026, 11, 24, 7, 12, 54, 104233871, time.FixedZone("", 3600)),
 		Duration: 300*ms + 1,
 		Stop:     prober.Reached,
-		Counts:   prober.Counts{Beyond: 5, Duplicates: 2, Late: 3, Forged: 4},
+		Counts:   prober.Counts{Beyond: 5, Retried: 1, Duplicates: 2, Late: 3, Forged: 4},
 		Limited:  []uint8{2},
 		Probes: []prober.Probe{
 			{TTL: 1, Encapsulated: true, Sent: 1, Answer: &prober.Answer{From: router, RTT: ms + 1, Clock: prober.KernelClock, Kind: packet.TimeExceeded, TTL: 64, QuotedTTL: 1, QuotedTOS: 8, Extensions: rich}},

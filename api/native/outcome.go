@@ -63,6 +63,7 @@ type Counts struct {
 	Sent       int `json:"sent"`
 	Answered   int `json:"answered"`
 	Beyond     int `json:"beyond"`
+	Retried    int `json:"retried"`
 	Duplicates int `json:"duplicates"`
 	Late       int `json:"late"`
 	Forged     int `json:"forged"`
@@ -84,8 +85,9 @@ func NewTrace(r *prober.Result, summary prober.Summary, notes Notes) *Trace {
 		DurationNS: r.Duration.Nanoseconds(),
 		Stop:       stopName(r.Stop),
 		Counts: Counts{
-			Sent:       len(r.Probes) + r.Counts.Beyond,
+			Sent:       len(r.Probes) + r.Counts.Beyond + r.Counts.Retried,
 			Beyond:     r.Counts.Beyond,
+			Retried:    r.Counts.Retried,
 			Duplicates: r.Counts.Duplicates,
 			Late:       r.Counts.Late,
 			Forged:     r.Counts.Forged,
