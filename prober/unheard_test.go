@@ -15,8 +15,9 @@ import (
 // it receives, until a moment.
 type starved struct {
 	*netsim.Memory
-	until time.Time
-	held  [8]atomic.Bool
+	until  time.Time
+	held   [8]atomic.Bool
+	engine *prober.Engine // set before the first trace
 }
 
 // Receive implements prober.Transport.
@@ -28,8 +29,14 @@ func (s *starved) Receive(queue int, into []packet.Incoming) (int, error) {
 	return n, err
 }
 
-// Behind implements prober.Transport.
-func (s *starved) Behind(queue int) bool { return s.held[queue].Load() || s.Memory.Behind(queue) }
+// Behind implements prober.Transport. It asks for the engine's lock, as
+// anybody may: system calls are not made under it.
+func (s *starved) Behind(queue int) bool {
+	if s.engine != nil {
+		s.engine.Totals()
+	}
+	return s.held[queue].Load() || s.Memory.Behind(queue)
+}
 
 // TestStarvedReceiver: an answer that arrived within the wait is one, however
 // late it is read, and its RTT is that of its arrival; one that arrived later is
@@ -58,6 +65,7 @@ func TestStarvedReceiver(t *testing.T) {
 				}
 				transport := &starved{Memory: netsim.NewMemory(network, network.Host()), until: time.Now().Add(c.until)}
 				engine := startEngine(t, transport)
+				transport.engine = engine
 				started := time.Now()
 				result, err := engine.Trace(t.Context(), prober.Spec{
 					Target: netsim.N(65281).For(false), MaxTTL: 2, PacketsPerTTL: 1, Wait: wait,
