@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"log"
 	"log/slog"
 	"strings"
 
@@ -13,20 +12,24 @@ import (
 // repeat what the client sent.
 const maxErrorLine = 512
 
-// errorLog passes the lines of an http.Server on to a structured log.
-type errorLog struct{ to *slog.Logger }
+// errorLog is a handler for the lines of an http.Server: it finds the level that
+// a line deserves, and bounds it.
+type errorLog struct{ slog.Handler }
 
-func newErrorLog(to *slog.Logger) *log.Logger { return log.New(errorLog{to}, "", 0) }
+// Enabled reports true: the level is known only when the line is.
+func (errorLog) Enabled(context.Context, slog.Level) bool { return true }
 
-// Write logs one line.
-func (l errorLog) Write(line []byte) (int, error) {
-	text := access.Redact(strings.TrimSuffix(string(line), "\n"))
+// Handle logs one line.
+func (l errorLog) Handle(ctx context.Context, r slog.Record) error {
+	text := access.Redact(r.Message)
 	level := levelOf(text)
+	if !l.Handler.Enabled(ctx, level) {
+		return nil
+	}
 	if level < slog.LevelWarn && len(text) > maxErrorLine {
 		text = strings.ToValidUTF8(text[:maxErrorLine], "") + "…"
 	}
-	l.to.Log(context.Background(), level, text)
-	return len(line), nil
+	return l.Handler.Handle(ctx, slog.NewRecord(r.Time, level, text, r.PC))
 }
 
 // levelOf returns the level of a line of net/http. What any client can cause, by

@@ -34,7 +34,7 @@ func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:   WriteTimeout,
 		IdleTimeout:    IdleTimeout,
 		MaxHeaderBytes: MaxHeaderBytes,
-		ErrorLog:       newErrorLog(log),
+		ErrorLog:       slog.NewLogLogger(errorLog{log.Handler()}, slog.LevelWarn),
 		// What a connection may send before a handler reads it.
 		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: maxBody, MaxReceiveBufferPerConnection: 4 * maxBody},
 		// OPTIONS * is answered by the handler too, in the envelope.
