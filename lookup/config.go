@@ -81,6 +81,8 @@ type Config struct {
 	// apart by content. Plain text has to end in a newline. Where they overlap
 	// the narrower prefix counts; of equal ones that of the later file.
 	Tables []string
+	// Open opens them; nil means os.Open.
+	Open Open
 	// OriginZones, when set, are asked by DNS for the origin of public
 	// addresses that the tables do not know.
 	OriginZones OriginZones

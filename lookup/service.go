@@ -44,7 +44,7 @@ func newService(ctx context.Context, c Config, x exchange) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	tables, err := LoadTables(ctx, c.Tables...)
+	tables, err := LoadTables(ctx, c.Open, c.Tables...)
 	if err != nil {
 		return nil, err
 	}

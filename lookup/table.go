@@ -3,7 +3,9 @@ package lookup
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -87,14 +89,24 @@ func (f *fileTable) finish() {
 // not changed any more. The zero value knows none.
 type Tables struct{ table *table }
 
+// Open opens a file for reading. The context holds for the reading too. The error
+// names the file.
+type Open func(ctx context.Context, path string) (io.ReadCloser, error)
+
+func openFile(_ context.Context, path string) (io.ReadCloser, error) { return os.Open(path) }
+
 // LoadTables reads files as Config.Tables has them, which takes a second or two
-// for those of the whole Internet. The error names the file and, of text, the
+// for those of the whole Internet. They are opened by open, or os.Open if that
+// is nil. The error names the file and, of text, the
 // line, or is ctx's when ctx ended first.
-func LoadTables(ctx context.Context, files ...string) (Tables, error) {
+func LoadTables(ctx context.Context, open Open, files ...string) (Tables, error) {
 	if len(files) == 0 {
 		return Tables{}, nil
 	}
-	t, err := loadTable(ctx, files)
+	if open == nil {
+		open = openFile
+	}
+	t, err := loadTable(ctx, open, files)
 	if err != nil {
 		return Tables{}, err
 	}
@@ -109,11 +121,11 @@ func (s *Service) UseTables(t Tables) {
 	s.table.Store(t.table)
 }
 
-func loadTable(ctx context.Context, files []string) (*table, error) {
+func loadTable(ctx context.Context, open Open, files []string) (*table, error) {
 	t := &table{loaded: time.Now()}
 	for _, path := range files {
 		file := &fileTable{limit: maxPrefixes - t.size()}
-		if err := file.load(ctx, path); err != nil {
+		if err := file.load(ctx, open, path); err != nil {
 			return nil, fmt.Errorf("lookup: %w", err)
 		}
 		t.files = append(t.files, file)

@@ -147,7 +147,7 @@ func TestTableVariants(t *testing.T) {
 		"mark in gzip":  string(gzipped(t, []byte("\ufeff"+plain))),
 		"no newline":    string(gzipped(t, []byte(strings.TrimSuffix(plain, "\n")))), // gzip shows that it is whole
 	} {
-		tables, err := LoadTables(t.Context(), writeTable(t, "table", []byte(content)))
+		tables, err := LoadTables(t.Context(), nil, writeTable(t, "table", []byte(content)))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -170,7 +170,7 @@ func TestUnannouncedInside(t *testing.T) {
 			"12.0.0.0,12.0.0.255,9\n":     {"10.0.0.1": 0, "10.0.0.16": 2, "10.0.0.32": 0, "10.0.1.1": 1, "11.0.0.1": 0},
 		} {
 			for _, order := range [][]string{{file, other}, {other, file}} {
-				tables, err := LoadTables(t.Context(), writeTable(t, "a", []byte(order[0])), writeTable(t, "b", []byte(order[1])))
+				tables, err := LoadTables(t.Context(), nil, writeTable(t, "a", []byte(order[0])), writeTable(t, "b", []byte(order[1])))
 				if err != nil {
 					t.Fatal(err)
 				}

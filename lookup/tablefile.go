@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
 const (
@@ -22,8 +21,8 @@ const (
 const gzipMagic = "\x1f\x8b"
 
 // load reads a file, whatever its form.
-func (f *fileTable) load(ctx context.Context, path string) error {
-	file, err := os.Open(path)
+func (f *fileTable) load(ctx context.Context, open Open, path string) error {
+	file, err := open(ctx, path)
 	if err != nil {
 		return err // names the file
 	}

@@ -31,7 +31,7 @@ func TestUseTables(t *testing.T) {
 	}
 	use := func(files ...string) {
 		t.Helper()
-		tables, err := LoadTables(t.Context(), files...)
+		tables, err := LoadTables(t.Context(), nil, files...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,10 +43,10 @@ func TestUseTables(t *testing.T) {
 	use(path)
 	check("after", 2)
 	write("1.0.0.0,1.0.0.255,3\nnonsense\n")
-	if _, err := LoadTables(t.Context(), path); err == nil || !strings.Contains(err.Error(), path+":2") {
+	if _, err := LoadTables(t.Context(), nil, path); err == nil || !strings.Contains(err.Error(), path+":2") {
 		t.Errorf("error %v of a bad table, want one with file and line", err)
 	}
-	if _, err := LoadTables(t.Context(), path+".absent"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := LoadTables(t.Context(), nil, path+".absent"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v, want one that matches os.ErrNotExist", err)
 	}
 	check("after bad ones", 2)
@@ -80,7 +80,7 @@ func TestUseTablesUnderLoad(t *testing.T) {
 	}
 	for range 50 {
 		for _, table := range []string{two, one} {
-			tables, err := LoadTables(t.Context(), table)
+			tables, err := LoadTables(t.Context(), nil, table)
 			if err != nil {
 				t.Error(err)
 			}

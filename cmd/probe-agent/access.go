@@ -11,10 +11,15 @@ import (
 	"probe-agent/api"
 	"probe-agent/internal/certificate"
 	"probe-agent/internal/daemon"
+	"probe-agent/internal/inputfile"
 )
 
 // certificateInterval is how often the files of the certificate are looked at.
 const certificateInterval = 10 * time.Second
+
+// expiresSoon is the remaining validity below which a certificate is warned of;
+// deploy/prometheus/rules.yaml has the same.
+const expiresSoon = 7 * 24 * time.Hour
 
 // accessFlags say who may ask, and how the agent is reached.
 type accessFlags struct {
@@ -55,8 +60,14 @@ func (f *accessFlags) credentials() []access.Credential {
 	return all
 }
 
-// openCertificate reads the certificate; nil when HTTPS is not asked for.
-func (f *accessFlags) openCertificate() (*certificate.Store, error) {
+// certificateFiles returns the files of the certificate, with no names when
+// HTTPS is not asked for.
+func (f *accessFlags) certificateFiles() certificate.Files {
+	return certificate.Files{Certificate: f.TLSCert, Key: f.TLSKey, ClientCA: f.TLSClientCA}
+}
+
+// readCertificate reads the certificate; nil when HTTPS is not asked for.
+func (f *accessFlags) readCertificate(ctx context.Context, opener *inputfile.Opener) (*certificate.Certificate, error) {
 	switch {
 	case (f.TLSCert == "") != (f.TLSKey == ""):
 		return nil, errors.New("--tls-cert and --tls-key must be given together")
@@ -65,7 +76,7 @@ func (f *accessFlags) openCertificate() (*certificate.Store, error) {
 	case f.TLSCert == "":
 		return nil, nil //nolint:nilnil // plain HTTP is no fault
 	}
-	return certificate.Load(certificate.Files{Certificate: f.TLSCert, Key: f.TLSKey, ClientCA: f.TLSClientCA})
+	return certificate.Read(ctx, opener, f.certificateFiles())
 }
 
 // accessParts put credentials, trusted proxies and the certificate in use.
@@ -92,20 +103,37 @@ func (a *agent) accessParts() []daemon.Part[*settings] {
 				a.logExpired(time.Now())
 			}, nil
 		}},
-		{Prepare: func(_ context.Context, s *settings) (func(), error) {
-			if _, err := s.openCertificate(); err != nil {
-				return nil, err
-			}
-			return func() {
-				if a.certificate == nil {
-					return
-				}
-				if changed, err := a.certificate.Refresh(); changed {
-					a.logCertificate(err)
-				}
-			}, nil
-		}},
+		{Prepare: a.prepareCertificate},
 	}
+}
+
+// prepareCertificate reads the certificate. One that is not valid now is no
+// reason not to start, since the files are watched; it is for --check-config, and
+// it does not replace one that is.
+func (a *agent) prepareCertificate(ctx context.Context, s *settings) (commit func(), err error) {
+	c, err := s.readCertificate(ctx, a.files)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case c == nil:
+	case s.CheckConfig:
+		err = c.Valid(time.Now())
+	case a.certificate != nil:
+		err = a.certificate.Check(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		// Other files, or whether there are any, take a restart.
+		if c == nil || a.certificate == nil || c.Files() != a.settings.certificateFiles() {
+			return
+		}
+		if a.certificate.Use(c) {
+			a.logCertificate(nil)
+		}
+	}, nil
 }
 
 // logExpired names the credentials that are no longer good.
@@ -134,7 +162,15 @@ func (a *agent) logCertificate(err error) {
 		a.log.Error("certificate refused, the old one stays in use", "error", err)
 		return
 	}
-	a.log.Info("certificate in use", "expires", a.certificate.Expires())
+	c, now := a.certificate.Current(), time.Now()
+	switch invalid := c.Valid(now); {
+	case invalid != nil:
+		a.log.Error("certificate in use is not valid", "error", invalid)
+	case c.Expires().Sub(now) < expiresSoon:
+		a.log.Warn("certificate in use expires soon", "expires", c.Expires())
+	default:
+		a.log.Info("certificate in use", "expires", c.Expires())
+	}
 }
 
 // warnOfPlainHTTP says when secrets can be read on their way here.

@@ -12,6 +12,7 @@ import (
 	"probe-agent/internal/certificate"
 	"probe-agent/internal/daemon"
 	"probe-agent/internal/hostaddr"
+	"probe-agent/internal/inputfile"
 	"probe-agent/internal/metrics"
 	"probe-agent/internal/pulse"
 	"probe-agent/internal/rawsock"
@@ -27,6 +28,7 @@ type agent struct {
 	log      logger
 	settings *settings // that it started with
 	inUse    *settings // of the last reload, nil while it starts
+	files    *inputfile.Opener
 
 	engine  *prober.Engine
 	local   *api.Local
@@ -64,13 +66,15 @@ func (a *agent) open(ctx context.Context) (err error) {
 	if a.room, err = quota.New(c.limits()); err != nil {
 		return err
 	}
+	var expires func() time.Time
+	if c.TLSCert != "" {
+		a.certificate = certificate.NewStore(a.files) // the part puts one in use
+		expires = func() time.Time { return a.certificate.Current().Expires() }
+	}
 	a.numbers = metrics.New(metrics.Config{
 		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Room: a.room.Stats,
-		Build: metricsBuild(), Log: a.log.Logger,
+		CertificateExpires: expires, Build: metricsBuild(), Log: a.log.Logger,
 	})
-	if a.certificate, err = c.openCertificate(); err != nil {
-		return err
-	}
 	a.warnOfPlainHTTP()
 	if a.handler, err = a.newHandler(); err != nil {
 		return err
@@ -131,7 +135,7 @@ func (a *agent) serve(signals *daemon.Signals, args []string) error {
 		a.log.Info("listening", "address", s.Listener.Addr().String(), "server", s.Name, "colo", string(a.settings.Colo))
 	}
 	reloader := daemon.Reloader[*settings]{
-		Read:    func() (*settings, error) { return readSettings(args) },
+		Read:    func(ctx context.Context) (*settings, error) { return readSettings(ctx, a.files, args) },
 		Parts:   a.parts(),
 		Started: a.settings,
 		Fixed:   fixedSettings,

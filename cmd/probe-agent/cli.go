@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/alecthomas/kong"
 
 	"probe-agent/access"
 	"probe-agent/internal/daemon"
+	"probe-agent/internal/inputfile"
 )
 
 // Exit codes, the same for every subcommand.
@@ -38,6 +41,7 @@ type terminal struct {
 	err     io.Writer
 	args    []string
 	signals *daemon.Signals // of serve
+	files   *inputfile.Opener
 }
 
 // exitStatus is the error of a subcommand that has said all there is to say
@@ -49,17 +53,19 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // run is the program but for the process: it parses the arguments, runs one
 // subcommand and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	t := terminal{out: &outputWriter{w: stdout}, err: stderr, args: args}
+	t := terminal{out: &outputWriter{w: stdout}, err: stderr, args: args, files: new(inputfile.Opener)}
 	// Before anything else: until then a SIGHUP ends the process.
+	ctx := context.Background()
 	if len(args) > 0 && args[0] == "serve" {
 		t.signals = daemon.CatchSignals()
 		defer t.signals.Close()
+		ctx = t.signals.Stop()
 	}
-	parser, _, err := newParser(kong.Writers(t.out, stderr))
+	parser, _, err := newParser(kong.Writers(t.out, stderr), readingFiles(ctx, t.files))
 	if err != nil {
 		return fail(stderr, err)
 	}
-	context, err := parser.Parse(args)
+	parsed, err := parser.Parse(args)
 	if t.out.Err() != nil { // of --help
 		return t.exitCode(exitError)
 	}
@@ -68,12 +74,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, `Run "probe-agent --help" for usage.`)
 		return code
 	}
-	if !context.Selected().Tag.Has("no-settings") {
+	if !parsed.Selected().Tag.Has("no-settings") {
 		if err := readEnvironment().check(parser.Model.Node); err != nil {
 			return fail(stderr, err)
 		}
 	}
-	err = context.Run(t)
+	err = parsed.Run(t)
 	if status, ok := errors.AsType[exitStatus](err); ok {
 		return t.exitCode(int(status))
 	}
@@ -94,17 +100,24 @@ func (t *terminal) exitCode(code int) int {
 // newParser returns a parser of the command line, and what it parses into.
 func newParser(options ...kong.Option) (*kong.Kong, *commandLine, error) {
 	line := new(commandLine)
-	parser, err := kong.New(line, append(options,
+	parser, err := kong.New(line, slices.Concat([]kong.Option{readingFiles(context.Background(), new(inputfile.Opener))}, options, []kong.Option{
 		kong.Name("probe-agent"),
 		kong.Description("A traceroute daemon that answers Cloudflare's traceroute endpoint."),
 		kong.NamedMapper(nonEmptyType, nonEmpty()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-	)...)
+	})...)
 	if err != nil {
 		return nil, nil, err
 	}
 	readEnvironment().nameVariables(parser.Model.Node)
 	return parser, line, nil
+}
+
+// readingFiles is how flags read the files that they name.
+func readingFiles(ctx context.Context, files *inputfile.Opener) kong.Option {
+	return kong.OptionFunc(func(k *kong.Kong) error {
+		return errors.Join(kong.BindTo(ctx, (*context.Context)(nil)).Apply(k), kong.Bind(files).Apply(k))
+	})
 }
 
 func fail(stderr io.Writer, err error) int {

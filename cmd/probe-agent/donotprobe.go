@@ -1,15 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 
 	"probe-agent/internal/config"
+	"probe-agent/internal/inputfile"
 	"probe-agent/policy"
 )
 
@@ -24,8 +25,8 @@ type listFile struct {
 
 // readDoNotProbe reads a list, which shares memory with what the file held
 // before, or nil. It must be a whole file; see config.Outline.
-func readDoNotProbe(path string, before *policy.Set) (listFile, error) {
-	file, err := os.Open(path)
+func readDoNotProbe(ctx context.Context, files *inputfile.Opener, path string, before *policy.Set) (listFile, error) {
+	file, err := files.Open(ctx, path)
 	if err != nil {
 		return listFile{}, fmt.Errorf("do-not-probe: %w", err)
 	}

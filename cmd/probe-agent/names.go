@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"probe-agent/internal/inputfile"
 	"probe-agent/lookup"
 )
 
@@ -17,10 +18,11 @@ type nameFlags struct {
 	ASNDNSIPv6  originZone   `name:"asn-dns-ipv6" placeholder:"ZONE" help:"The same for IPv6, in the form of origin6.asn.cymru.com."`
 }
 
-// open loads the tables and starts looking up. The caller closes the Service.
+// open loads the tables, from pipes too, and starts looking up. The caller closes
+// the Service.
 func (f *nameFlags) open(ctx context.Context) (*lookup.Service, error) {
 	return lookup.New(ctx, lookup.Config{
-		Names: lookup.Mode(f.Names), Servers: f.servers(), Tables: f.ASNData, OriginZones: f.originZones(),
+		Names: lookup.Mode(f.Names), Servers: f.servers(), Tables: f.ASNData, Open: (&inputfile.Opener{Streams: true}).Open, OriginZones: f.originZones(),
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"probe-agent/internal/inputfile"
 	"probe-agent/policy"
 	"probe-agent/prober"
 )
@@ -21,12 +22,12 @@ type policyFlags struct {
 
 // rules reads the files and returns what the flags say. The lists share memory
 // with those that the files held before.
-func (f *policyFlags) rules(before doNotProbe) (policy.Rules, doNotProbe, error) {
+func (f *policyFlags) rules(ctx context.Context, files *inputfile.Opener, before doNotProbe) (policy.Rules, doNotProbe, error) {
 	rules := policy.Rules{Preset: policy.Preset(f.Policy), Allow: prefixesOf(f.Allow), Deny: prefixesOf(f.Deny)}
 	lists := make(doNotProbe)
 	var wrong []error
 	for _, path := range f.DoNotProbe {
-		list, err := readDoNotProbe(path, before[path].set)
+		list, err := readDoNotProbe(ctx, files, path, before[path].set)
 		if err != nil {
 			wrong = append(wrong, err)
 			continue

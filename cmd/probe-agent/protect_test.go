@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/access"
+	"probe-agent/internal/inputfile"
 )
 
 // settingsFrom reads the settings of serve from a file with this content.
@@ -22,7 +23,7 @@ func settingsFrom(t *testing.T, path, text string) *settings {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := readSettings([]string{"serve", "--config", path})
+	s, err := readSettings(t.Context(), new(inputfile.Opener), []string{"serve", "--config", path})
 	if err != nil {
 		t.Fatal(err)
 	}

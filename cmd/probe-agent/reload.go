@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"probe-agent/internal/daemon"
+	"probe-agent/internal/inputfile"
 	"probe-agent/lookup"
 	"probe-agent/prober"
 )
@@ -19,16 +20,16 @@ type settings struct {
 
 // readSettings reads the settings from the arguments of the program, the
 // environment and the file that one of them names.
-func readSettings(args []string) (*settings, error) {
-	parser, line, err := newParser()
+func readSettings(ctx context.Context, files *inputfile.Opener, args []string) (*settings, error) {
+	parser, line, err := newParser(readingFiles(ctx, files))
 	if err != nil {
 		return nil, err
 	}
-	context, err := parser.Parse(args)
+	parsed, err := parser.Parse(args)
 	if err != nil {
 		return nil, err
 	}
-	return &settings{serveCommand: &line.Serve, flags: context.Selected().Flags}, nil
+	return &settings{serveCommand: &line.Serve, flags: parsed.Selected().Flags}, nil
 }
 
 // parts are what the agent makes from its settings at the start, and again at
@@ -44,8 +45,8 @@ func (a *agent) parts() []daemon.Part[*settings] {
 			rates := prober.Options{Rate: float64(s.Rate), NearHopRate: float64(s.NearHopRate), PrefixRate: float64(s.PrefixRate)}
 			return func() { a.engine.SetRates(rates) }, nil
 		}},
-		{Prepare: func(_ context.Context, s *settings) (func(), error) {
-			rules, lists, err := s.rules(a.lists)
+		{Prepare: func(ctx context.Context, s *settings) (func(), error) {
+			rules, lists, err := s.rules(ctx, a.files, a.lists)
 			if err == nil {
 				err = a.lists.checkReload(lists)
 			}
@@ -67,7 +68,7 @@ func (a *agent) parts() []daemon.Part[*settings] {
 			return func() { _ = a.room.SetLimits(limits) }, nil // checked
 		}},
 		{Prepare: func(ctx context.Context, s *settings) (func(), error) {
-			tables, err := lookup.LoadTables(ctx, s.ASNData...)
+			tables, err := lookup.LoadTables(ctx, a.files.Open, s.ASNData...)
 			if err != nil {
 				return nil, err
 			}

@@ -9,6 +9,7 @@ import (
 	"probe-agent/access"
 	"probe-agent/api"
 	"probe-agent/internal/daemon"
+	"probe-agent/internal/inputfile"
 	"probe-agent/internal/sandbox"
 )
 
@@ -67,9 +68,13 @@ func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 	a := &agent{
 		log:      newLogger(t.err, c.LogFormat, c.LogLevel),
 		settings: &settings{serveCommand: c, flags: parsed.Selected().Flags},
+		files:    t.files,
 
 		credentials: new(access.Registry),
 		proxies:     new(api.Proxies),
+	}
+	if c.CheckConfig {
+		a.files = &inputfile.Opener{Streams: true}
 	}
 	defer a.log.close()
 	var commit func()

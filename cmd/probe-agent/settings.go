@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"probe-agent/internal/config"
+	"probe-agent/internal/inputfile"
 )
 
 // configFile is a flag that names a configuration file. The settings of the
@@ -48,18 +50,21 @@ func (v *configFile) truncates(before *configFile) bool {
 }
 
 // BeforeResolve loads the file, once kong knows its name.
-func (configFile) BeforeResolve(context *kong.Context, path *kong.Path) error {
-	command := context.Selected()
-	named, _ := context.FlagValue(path.Flag).(configFile)
+func (configFile) BeforeResolve(parsed *kong.Context, path *kong.Path, ctx context.Context, files *inputfile.Opener) error { //nolint:revive // kong calls it
+	command := parsed.Selected()
+	named, _ := parsed.FlagValue(path.Flag).(configFile)
 	if named.path == "" || command == nil || !hasFlag(command, path.Flag) {
 		return nil
 	}
-	file, err := config.Load(named.path, settingsOf(command))
+	if checksOnly(parsed, command) {
+		files = &inputfile.Opener{Streams: true}
+	}
+	file, err := config.Load(ctx, files, named.path, settingsOf(command))
 	if err != nil {
 		return err
 	}
 	named.loaded.File = file
-	context.AddResolver(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	parsed.AddResolver(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		values, ok := file.Lookup(flag.Name)
 		if !ok || len(values) == 0 || inEnvironment(flag) || !hasFlag(command, flag) {
 			return nil, nil //nolint:nilnil // how a resolver says that it has no value
@@ -67,6 +72,17 @@ func (configFile) BeforeResolve(context *kong.Context, path *kong.Path) error {
 		return strings.Join(values, ","), nil
 	}))
 	return nil
+}
+
+// checksOnly reports whether a command has been told to check its settings and
+// to end, so that it may read them from a pipe.
+func checksOnly(parsed *kong.Context, command *kong.Node) bool {
+	for _, flag := range command.Flags {
+		if only, _ := parsed.FlagValue(flag).(bool); only && flag.Name == "check-config" {
+			return true
+		}
+	}
+	return false
 }
 
 // settingsOf returns the flags of a subcommand as settings of a file, but for

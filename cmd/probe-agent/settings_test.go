@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"probe-agent/internal/config"
+	"probe-agent/internal/inputfile"
 )
 
 func subcommand(t *testing.T, name string) *kong.Node {
@@ -32,7 +33,7 @@ func subcommand(t *testing.T, name string) *kong.Node {
 func TestExampleConfiguration(t *testing.T) {
 	const path = "../../deploy/probe-agent.example.yaml"
 	settings := settingsOf(subcommand(t, "serve"))
-	if _, err := config.Load(path, settings); err != nil {
+	if _, err := config.Load(t.Context(), new(inputfile.Opener), path, settings); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -73,7 +74,7 @@ func TestDocumentedFlags(t *testing.T) {
 // What the example sets to its default says the default that the flag has.
 func TestExampleDefaults(t *testing.T) {
 	serve := subcommand(t, "serve")
-	file, err := config.Load("../../deploy/probe-agent.example.yaml", settingsOf(serve))
+	file, err := config.Load(t.Context(), new(inputfile.Opener), "../../deploy/probe-agent.example.yaml", settingsOf(serve))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,84 +1,73 @@
 package certificate
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"probe-agent/internal/inputfile"
 )
-
-// maxFile bounds each file, in bytes. A larger one is a mistaken path.
-const maxFile = 1 << 20
-
-// Files name what a server shows and asks for, each in PEM.
-type Files struct {
-	Certificate string // its certificate, then those that lead to a root
-	Key         string // the private key of the first
-	// ClientCA holds the certificates that those of clients must lead to.
-	// Empty: clients are asked for none.
-	ClientCA string
-}
 
 // Store holds the certificate in use. It is safe for concurrent use.
 type Store struct {
-	current atomic.Pointer[loaded]
+	current atomic.Pointer[Certificate]
+	opener  *inputfile.Opener
 
-	mu   sync.Mutex // guards what follows
-	seen content    // what was last looked at, whether it was taken or not
+	mu     sync.Mutex // guards what follows, and the replacing of current
+	faulty content    // what was last found unusable, so as not to parse it again
 }
 
-// content is the files as they were read.
-type content struct {
-	files             Files
-	chain, key, roots []byte
-}
+// NewStore returns a Store that reads files by opener. Everything but Check, Use
+// and Config needs a certificate in use.
+func NewStore(opener *inputfile.Opener) *Store { return &Store{opener: opener} }
 
-type loaded struct {
-	files   Files
-	config  *tls.Config
-	expires time.Time
-}
-
-// Load reads the files. The error names the file at fault.
-func Load(files Files) (*Store, error) {
-	s := new(Store)
-	err := s.Replace(files)
-	return s, err
-}
-
-// Replace reads the files, which may be others than before, and uses them for
-// every connection from now on. Connections that are open stay. On an error,
-// which names the file at fault, everything stays as it was.
-func (s *Store) Replace(files Files) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now, err := read(files)
-	if err != nil {
-		return err
+// Check returns an error if c must not replace the certificate in use: it is not
+// valid now, and the one in use is.
+func (s *Store) Check(c *Certificate) error {
+	now, before := time.Now(), s.current.Load()
+	if err := c.Valid(now); err != nil && before != nil && before.Valid(now) == nil {
+		return fmt.Errorf("%w; the certificate in use is valid", err)
 	}
-	return s.take(now)
+	return nil
 }
 
-// Refresh does what Replace does for the files in use, if any of them has
-// another content than when it was last read. It reports whether that was so.
-func (s *Store) Refresh() (changed bool, err error) {
+// Use uses c for every connection from now on. Connections that are open stay.
+// It reports whether another certificate was in use.
+func (s *Store) Use(c *Certificate) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, err := read(s.current.Load().files)
+	before := s.current.Swap(c)
+	return before == nil || !c.content.equal(before.content)
+}
+
+// Refresh reads the files of the certificate in use again, and uses what they
+// hold if that has changed. It reports whether there was a change, also one that
+// is refused. On an error, which names the file at fault, everything stays as it
+// was. A certificate that is not valid yet is used as soon as it is.
+func (s *Store) Refresh(ctx context.Context) (changed bool, err error) {
+	before := s.current.Load()
+	now, err := readContent(ctx, s.opener, before.Files())
 	if err != nil {
 		return true, err
 	}
-	if now.equal(s.seen) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current.Load() != before || now.equal(before.content) || now.equal(s.faulty) {
 		return false, nil
 	}
-	return true, s.take(now)
+	c, err := parse(now)
+	if err != nil {
+		s.faulty = now
+		return true, err
+	}
+	if err := s.Check(c); err != nil {
+		return true, err
+	}
+	s.current.Store(c)
+	return true, nil
 }
 
 // Watch calls Refresh every so often until ctx ends, and tells report of each
@@ -94,7 +83,10 @@ func (s *Store) Watch(ctx context.Context, every time.Duration, report func(erro
 			return
 		case <-ticker.C:
 		}
-		changed, err := s.Refresh()
+		changed, err := s.Refresh(ctx)
+		if ctx.Err() != nil {
+			return
+		}
 		words := ""
 		if err != nil {
 			words = err.Error()
@@ -108,8 +100,8 @@ func (s *Store) Watch(ctx context.Context, every time.Duration, report func(erro
 	}
 }
 
-// Expires returns when the first of the certificates in use expires.
-func (s *Store) Expires() time.Time { return s.current.Load().expires }
+// Current returns the certificate in use.
+func (s *Store) Current() *Certificate { return s.current.Load() }
 
 // AsksClients reports whether clients must have a certificate. The TLS
 // handshake only verifies one that is shown: to refuse a client without is for
@@ -124,67 +116,4 @@ func (s *Store) Config() *tls.Config {
 			return s.current.Load().config, nil
 		},
 	}
-}
-
-// take puts content in use. The caller holds mu.
-func (s *Store) take(now content) error {
-	s.seen = now
-	pair, err := tls.X509KeyPair(now.chain, now.key)
-	if err != nil {
-		return fmt.Errorf("certificate: %s and %s: %w", now.files.Certificate, now.files.Key, err)
-	}
-	l := &loaded{files: now.files, expires: pair.Leaf.NotAfter, config: &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"h2", "http/1.1"},
-		Certificates: []tls.Certificate{pair},
-	}}
-	if now.files.ClientCA != "" {
-		l.config.ClientCAs = x509.NewCertPool()
-		if !l.config.ClientCAs.AppendCertsFromPEM(now.roots) {
-			return fmt.Errorf("certificate: %s: no certificate in it", now.files.ClientCA)
-		}
-		l.config.ClientAuth = tls.VerifyClientCertIfGiven
-		// A resumed session would bring back a client that the certificates of
-		// today do not lead to.
-		l.config.SessionTicketsDisabled = true
-	}
-	s.current.Store(l)
-	return nil
-}
-
-func read(files Files) (content, error) {
-	c := content{files: files}
-	for _, one := range []struct {
-		name string
-		into *[]byte
-	}{{files.Certificate, &c.chain}, {files.Key, &c.key}, {files.ClientCA, &c.roots}} {
-		if one.name == "" {
-			continue
-		}
-		var err error
-		if *one.into, err = readFile(one.name); err != nil {
-			return c, fmt.Errorf("certificate: %w", err)
-		}
-	}
-	return c, nil
-}
-
-func readFile(name string) (data []byte, err error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err = io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = errors.New("is too large for a certificate or key")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return data, nil
-}
-
-func (c *content) equal(d content) bool {
-	return c.files == d.files && bytes.Equal(c.chain, d.chain) && bytes.Equal(c.key, d.key) && bytes.Equal(c.roots, d.roots)
 }

@@ -1,14 +1,16 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"probe-agent/internal/inputfile"
 )
 
 // MaxSize bounds a configuration file, in bytes. A larger one is not a
@@ -42,19 +44,10 @@ func (f *File) Lookup(key string) (values []string, ok bool) {
 func (f *File) Truncates(other *File) bool { return f.outline.Truncates(&other.outline) }
 
 // Load reads the file at path; see [Parse].
-func Load(path string, settings []Setting) (*File, error) {
-	file, err := os.Open(path)
+func Load(ctx context.Context, files *inputfile.Opener, path string, settings []Setting) (*File, error) {
+	data, err := files.ReadAll(ctx, path, MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
-	}
-	defer file.Close()
-
-	data, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
-	}
-	if len(data) > MaxSize {
-		return nil, fmt.Errorf("config: %s is larger than %d bytes", path, MaxSize)
 	}
 	return Parse(path, data, settings)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/internal/config"
+	"probe-agent/internal/inputfile"
 )
 
 func settings() []config.Setting {
@@ -122,17 +123,17 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	file, err := config.Load(good, settings())
+	file, err := config.Load(t.Context(), new(inputfile.Opener), good, settings())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if values, ok := file.Lookup("rate"); !ok || !cmp.Equal(values, []string{"7"}) {
 		t.Errorf("rate is %q, %t; want 7", values, ok)
 	}
-	if _, err := config.Load(filepath.Join(dir, "absent.yaml"), settings()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := config.Load(t.Context(), new(inputfile.Opener), filepath.Join(dir, "absent.yaml"), settings()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("absent file: error %v", err)
 	}
-	if _, err := config.Load(large, settings()); err == nil || !strings.Contains(err.Error(), "larger than") {
+	if _, err := config.Load(t.Context(), new(inputfile.Opener), large, settings()); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("large file: error %v", err)
 	}
 }

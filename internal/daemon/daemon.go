@@ -19,7 +19,8 @@ type Config struct {
 	// Watch are called at the start, each on a goroutine of its own, and
 	// return soon after their context ends, which is at the end.
 	Watch []func(context.Context)
-	// Reload is called at SIGHUP; see Reloader.
+	// Reload is called at SIGHUP; see Reloader. Its context ends when the process
+	// begins to end, which does not wait for it.
 	Reload func(context.Context) (waiting []string, err error)
 
 	// Healthy says whether the process does its work; the service manager's
@@ -88,7 +89,18 @@ func (c *Config) reloads(life context.Context) {
 			continue
 		}
 		c.manager().reloading()
-		waiting, err := c.Reload(stop)
+		done := make(chan struct{})
+		var waiting []string
+		var err error
+		go func() {
+			defer close(done)
+			waiting, err = c.Reload(stop)
+		}()
+		// The end of the process does not wait for a reload, whatever it waits for.
+		select {
+		case <-done:
+		case <-stop.Done():
+		}
 		if stop.Err() != nil {
 			continue
 		}

@@ -38,8 +38,9 @@ func Prepare[S any](ctx context.Context, settings S, parts []Part[S]) (commit fu
 
 // Reloader makes the parts of a running process anew.
 type Reloader[S any] struct {
-	// Read reads the settings from where the process got them.
-	Read  func() (S, error)
+	// Read reads the settings from where the process got them. It returns soon
+	// after ctx ends.
+	Read  func(ctx context.Context) (S, error)
 	Parts []Part[S]
 	// Started are the settings that the process started with.
 	Started S
@@ -48,15 +49,18 @@ type Reloader[S any] struct {
 }
 
 // Reload reads the settings and puts them in use. On error everything stays as
-// it was. waiting names settings that have changed since the process started
+// it was, also when ctx ended first. waiting names settings that have changed since the process started
 // and take a restart. Calls must not overlap.
 func (r *Reloader[S]) Reload(ctx context.Context) (waiting []string, err error) {
-	fresh, err := r.Read()
+	fresh, err := r.Read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	commit, err := Prepare(ctx, fresh, r.Parts)
 	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	commit()

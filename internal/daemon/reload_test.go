@@ -40,7 +40,7 @@ func TestReloadIsWhole(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inUse = nil
 			r := daemon.Reloader[string]{
-				Read:    func() (string, error) { return "fresh", tt.read },
+				Read:    func(context.Context) (string, error) { return "fresh", tt.read },
 				Parts:   tt.parts,
 				Started: "old",
 				Fixed: func(started, fresh string) []string {

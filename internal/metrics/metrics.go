@@ -3,6 +3,7 @@ package metrics
 import (
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -24,8 +25,11 @@ type Config struct {
 	Sockets func() rawsock.Status
 	Lookup  func() lookup.Stats
 	Room    func() quota.Stats
-	Build   Build
-	Log     *slog.Logger // nil: slog.Default()
+	// CertificateExpires returns when the TLS certificate in use expires.
+	CertificateExpires func() time.Time
+
+	Build Build
+	Log   *slog.Logger // nil: slog.Default()
 }
 
 // Build identifies the running binary.
@@ -70,6 +74,9 @@ func New(c Config) *Metrics {
 	}
 	if c.Room != nil {
 		m.registry.MustRegister(newRoomReading(c.Room))
+	}
+	if c.CertificateExpires != nil {
+		m.registry.MustRegister(newCertificateReading(c.CertificateExpires))
 	}
 	log := c.Log
 	if log == nil {

@@ -30,6 +30,7 @@ var update = flag.Bool("update", false, "write the golden file anew")
 // another.
 func everything() Config {
 	return Config{
+		CertificateExpires: func() time.Time { return time.Unix(701, 0) },
 		Engine: func() prober.Totals {
 			return prober.Totals{
 				Sent: 101, Busy: 102, Refused: 103, ReceiveErrors: 104,

@@ -46,10 +46,16 @@ func New(t testing.TB, name string) *Authority {
 // good for an hour, and returns the files in dir that it and its key are in.
 func (a *Authority) Write(t testing.TB, dir, name string) (certificate, key string) {
 	t.Helper()
+	return a.WriteFor(t, dir, name, time.Unix(0, 0), time.Now().Add(time.Hour))
+}
+
+// WriteFor is Write for a certificate of that validity.
+func (a *Authority) WriteFor(t testing.TB, dir, name string, from, to time.Time) (certificate, key string) {
+	t.Helper()
 	own := newKey(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
-		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: from, NotAfter: to,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.Certificate, &own.PublicKey, a.key)
