@@ -84,12 +84,14 @@ func (a *agent) open(ctx context.Context) (err error) {
 		return err
 	}
 	server := api.NewServer(a.handler, a.log.Logger)
-	api.LimitConnections(server, int(c.MaxConnections))
 	if a.certificate != nil {
 		server.TLSConfig = a.certificate.Config()
 	}
 	a.servers = append(a.servers, daemon.Server{Name: "the API", Listener: listener, HTTP: server})
-	return a.openAdmin(ctx)
+	if err := a.openAdmin(ctx); err != nil {
+		return err
+	}
+	return a.limitConnections()
 }
 
 // openAdmin opens what is for the operator alone. Health checks are the API's.

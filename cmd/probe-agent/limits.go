@@ -16,7 +16,7 @@ type limitFlags struct {
 	MaxTracesPerToken traceLimit      `reload:"" default:"512" placeholder:"N" help:"Most traces under way for one token (${default}). 0 lifts the limit."`
 	Queue             queueLimit      `reload:"" default:"1024" placeholder:"N" help:"Most requests that wait for their first trace (${default}); further ones are answered with 503."`
 	QueuePerAccount   queueLimit      `reload:"" default:"256" placeholder:"N" help:"Most requests of one account that wait (${default})."`
-	MaxConnections    connectionLimit `default:"4096" placeholder:"N" help:"Most connections open at once (${default}). One more closes the one that has been without a request for longest."`
+	MaxConnections    connectionLimit `default:"4096" placeholder:"N" help:"Most connections open at once (${default}), fewer where the limit of file descriptors is low. One more closes the one that has been without a request for longest."`
 	QueueWait         queueWait       `reload:"" default:"10s" placeholder:"TIME" help:"Longest that a request waits, up to 20s (${default})."`
 }
 

@@ -41,6 +41,10 @@ func logStatus(log *slog.Logger, status rawsock.Status) {
 			log.Warn("family cannot be traced", "family", family, "error", err)
 		}
 	}
+	if status.Ports < rawsock.DefaultPorts {
+		log.Warn("fewer source ports than usual: more traces to one target wait for each other; the limit of file descriptors (RLIMIT_NOFILE) is low, or no range of ports is free",
+			"ports", status.Ports, "usual", rawsock.DefaultPorts)
+	}
 	log.Info("sockets open",
 		"transmit_stamps", status.StampMode, "receive_stamps", status.ReceiveStamps, "receive_buffer", status.ReceiveBuffer)
 }

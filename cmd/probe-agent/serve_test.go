@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,11 +37,18 @@ func startAgent(t *testing.T, args ...string) *process {
 // launchAgent is startAgent without waiting.
 func launchAgent(t *testing.T, args ...string) *process {
 	t.Helper()
+	return launchAgentBy(t, nil, args...)
+}
+
+// launchAgentBy has another program start it, with its arguments, if that is
+// given.
+func launchAgentBy(t *testing.T, by []string, args ...string) *process {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("raw sockets need root")
 	}
-	a := &process{Cmd: exec.CommandContext(t.Context(), "probe-agent",
-		append([]string{"serve", "--listen", "127.0.0.1:0", "--log-format", "json"}, args...)...)}
+	command := slices.Concat(by, []string{"probe-agent", "serve", "--listen", "127.0.0.1:0", "--log-format", "json"}, args)
+	a := &process{Cmd: exec.CommandContext(t.Context(), command[0], command[1:]...)}
 	stderr, err := a.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -47,7 +47,9 @@ type Options struct {
 	ReceiveBuffer int
 	// Ports is how many consecutive TCP and UDP ports to hold: MinPorts to
 	// MaxPorts. 0 means DefaultPorts, or fewer where no range of so many is
-	// free. Ports that net.ipv4.ip_local_reserved_ports reserves are left alone.
+	// free, or where they would take more than half of the descriptors that the
+	// process may have. Ports that net.ipv4.ip_local_reserved_ports reserves are
+	// left alone.
 	Ports int
 
 	// Lanes is how many sending sockets to open for each family: 1 to

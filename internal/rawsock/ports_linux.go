@@ -18,7 +18,8 @@ type heldPorts struct {
 
 // holdPorts finds a range of consecutive ports that are free for both
 // protocols and holds them: as many as the options say, or when they say
-// nothing, the largest of DefaultPorts, half of that and so on that there is.
+// nothing, the largest of portsWithin the descriptor limit, half of that and so on
+// that there is.
 func holdPorts(options *Options) (*heldPorts, error) {
 	reserved, err := reservedPorts()
 	if err != nil {
@@ -27,12 +28,25 @@ func holdPorts(options *Options) (*heldPorts, error) {
 	if options.Ports != 0 {
 		return holdRange(options, options.Ports, reserved)
 	}
-	for count := DefaultPorts; ; count /= 2 {
+	var descriptors unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &descriptors); err != nil {
+		return nil, fmt.Errorf("rawsock: limit of file descriptors: %w", err)
+	}
+	for count := portsWithin(descriptors.Cur); ; count /= 2 {
 		held, err := holdRange(options, count, reserved)
 		if !errors.Is(err, errNoRange) || count/2 < MinPorts {
 			return held, err
 		}
 	}
+}
+
+// portsWithin returns how many ports to hold in a process that may have so many
+// file descriptors. A port takes two. All take half of the descriptors at most,
+// and two thirds of those beyond 64, which other sockets need.
+func portsWithin(descriptors uint64) int {
+	const others = 64
+	beyond := max(descriptors, others) - others
+	return int(max(MinPorts, min(DefaultPorts, descriptors/4+1, beyond/3)))
 }
 
 // errNoRange is matched when no range of ports is free.

@@ -37,6 +37,8 @@ type Status struct {
 	// ForeignErrors counts such errors since Open. They are forged, or about
 	// another program's packets: no probe has that protocol.
 	ForeignErrors uint64
+	// Ports is how many source ports are held; see Options.Ports.
+	Ports int
 	// StampMode is how transmit stamps are told apart: "per-packet id" (Linux
 	// 6.13 and later), "counter" or "none". When the families differ it is
 	// the lesser one.

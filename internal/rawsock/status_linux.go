@@ -6,6 +6,7 @@ func (t *Transport) Status() Status {
 	status := Status{
 		IPv4: t.lacks[0], IPv6: t.lacks[1], ReceiveStamps: t.receiveStamps,
 		RouteTable: t.router.refusal, ByProtocol: true, LoopbackDown: t.loopbackDown,
+		Ports: t.ports.count,
 	}
 	mode := stampAuto
 	t.senders(func(s *sender) {
