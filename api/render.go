@@ -95,13 +95,13 @@ func renderHop(hop prober.HopSummary, notes map[netip.Addr]Annotation) Hop {
 	return h
 }
 
-// milliseconds drops what is below the clock's resolution, and what is no
-// number.
+// milliseconds rounds to whole nanoseconds, the clock's resolution: at most 6
+// decimals. What is negative or no number is 0.
 func milliseconds(nanoseconds float64) Milliseconds {
-	if math.IsNaN(nanoseconds) || math.IsInf(nanoseconds, 0) || nanoseconds < 1 {
+	if math.IsNaN(nanoseconds) || math.IsInf(nanoseconds, 0) || nanoseconds < 0 {
 		return 0
 	}
-	return Milliseconds(nanoseconds / float64(time.Millisecond))
+	return Milliseconds(math.Round(nanoseconds) / float64(time.Millisecond))
 }
 
 func asn(note Annotation) string {

@@ -22,17 +22,17 @@ var (
 )
 
 // golden is the example of Cloudflare's API reference in the field names of its
-// live answers. Its standard deviation is sqrt(127)/1000 = 0.01126942766958464498…;
-// the reference prints …647, two units in the last place off.
+// live answers. Its standard deviation is sqrt(127)/1000 = 0.0112694276…, which the
+// reference prints with 18 decimals.
 const golden = `{"result":[{"target":"1.1.1.1","colos":[{
    "colo":{"name":"den01","city":"City of den01"},
    "traceroute_time_ms":155,
    "target_summary":{"asn":"AS13335","ip":"1.1.1.1","name":"1.1.1.1","packet_count":3,
-        "mean_rtt_ms":0.021,"std_dev_rtt_ms":0.011269427669584645,"min_rtt_ms":0.014,"max_rtt_ms":0.034,
-        "mean_latency_ms":0.021,"std_dev_latency_ms":0.011269427669584645,"min_latency_ms":0.014,"max_latency_ms":0.034},
+        "mean_rtt_ms":0.021,"std_dev_rtt_ms":0.011269,"min_rtt_ms":0.014,"max_rtt_ms":0.034,
+        "mean_latency_ms":0.021,"std_dev_latency_ms":0.011269,"min_latency_ms":0.014,"max_latency_ms":0.034},
    "hops":[{"packets_ttl":1,"packets_sent":3,"packets_lost":0,"nodes":[
         {"asn":"AS13335","ip":"1.1.1.1","name":"one.one.one.one","packet_count":3,
-         "mean_rtt_ms":0.021,"std_dev_rtt_ms":0.011269427669584645,"min_rtt_ms":0.014,"max_rtt_ms":0.034}]}]}]}],
+         "mean_rtt_ms":0.021,"std_dev_rtt_ms":0.011269,"min_rtt_ms":0.014,"max_rtt_ms":0.034}]}]}]}],
  "success":true,"errors":[],"messages":[]}`
 
 func TestGoldenAnswer(t *testing.T) {
@@ -131,8 +131,12 @@ func TestMilliseconds(t *testing.T) {
 	}{
 		{0, "0"},
 		{1, "0.000001"},
-		{0.5, "0"},
-		{4.0 / 3, "0.0000013333333333333332"},
+		{0.4, "0"},
+		{0.5, "0.000001"},
+		{4.0 / 3, "0.000001"},
+		{-1, "0"},
+		{14838.666666666666, "0.014839"},
+		{123456789012345.5, "123456789.012346"},
 		{14000, "0.014"},
 		{1234567, "1.234567"},
 		{5e9, "5000"},
