@@ -14,9 +14,9 @@ const (
 	// maxRecords bounds the answers considered. A PTR answer has a few; the
 	// rest is not missed.
 	maxRecords = 64
-	// maxAliases bounds the CNAMEs followed. Classless delegation (RFC 2317)
-	// needs one.
-	maxAliases = 8
+	// maxAliases bounds the CNAMEs followed: no fewer than recursive resolvers
+	// follow (Unbound and BIND 9: 11), since what they find counts.
+	maxAliases = 16
 	// ednsSize is the size of the datagrams that a query with EDNS announces.
 	// It passes every path unfragmented (RFC 9715).
 	ednsSize = 1232

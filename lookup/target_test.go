@@ -2,9 +2,11 @@ package lookup
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,6 +72,43 @@ func TestTargetTiming(t *testing.T) {
 					}
 					checkAddrs(t, tt.want, addrs, err)
 				}
+			})
+		})
+	}
+}
+
+// A chain of as many aliases as a name server follows is followed, in any order
+// of the records; one that does not end is not.
+func TestTargetAliases(t *testing.T) {
+	chain := func(n int, more ...string) said {
+		names := []string{"www.example."}
+		for i := range n {
+			names = append(names, fmt.Sprintf("alias%d.example.", i))
+		}
+		names = append(names, more...)
+		return said{ms, func(m *dnsmessage.Message) {
+			for i := range len(names) - 1 {
+				m.Answers = append(m.Answers, resource(names[i], dnsmessage.TypeCNAME, 60, &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(names[i+1])}))
+			}
+			m.Answers = append(m.Answers, resource(fmt.Sprintf("alias%d.example.", n-1), dnsmessage.TypeA, 60, &dnsmessage.AResource{A: netip.MustParseAddr(v4).As4()}))
+			slices.Reverse(m.Answers)
+		}}
+	}
+	for _, tt := range []struct {
+		name string
+		says said
+		want string
+	}{
+		{"followed", chain(11), v4},
+		{"too many", chain(maxAliases + 1), "no such host"},
+		{"loop", chain(3, "www.example."), "no such host"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := newScripted(t, Config{}, &script{says: map[string]said{"A": tt.says}}, oneConf)
+				defer service.Close()
+				addrs, err := service.LookupNetIP(t.Context(), "ip4", "www.example")
+				checkAddrs(t, tt.want, addrs, err)
 			})
 		})
 	}
