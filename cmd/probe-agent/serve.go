@@ -61,6 +61,10 @@ func (v *graceTime) UnmarshalText(text []byte) error {
 // Run serves until a signal comes.
 func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 	signals := t.signals
+	if signals == nil { // serve was not the first argument: "probe-agent -- serve"
+		signals = daemon.CatchSignals()
+		defer signals.Close()
+	}
 	setMemory()
 	if err := c.checkListen(); err != nil {
 		return err
