@@ -31,8 +31,12 @@ func (t *trace) onUnplaced(flow int, a answer) fate {
 	t.answers = append(t.answers, a)
 	f.inferred++
 	t.placeInferred(flow)
-	if f.inferred <= before {
+	if last := len(t.answers) - 1; !t.answers[last].inferred {
+		t.answers = t.answers[:last] // no probe was left for it: a flood of them must take no memory
 		return duplicate
+	}
+	if f.inferred <= before {
+		return duplicate // in the place of another
 	}
 	if before == 0 {
 		t.responders.add(a.from, 0)

@@ -61,3 +61,20 @@ func TestUnplacedInTime(t *testing.T) {
 		}
 	}
 }
+
+// TestUnplacedFlood: answers that no probe is left for are not kept, however
+// many come while another probe still waits.
+func TestUnplacedFlood(t *testing.T) {
+	const s = time.Second
+	trace, id := testTrace(Spec{Wait: s}, packet.UDP)
+	defer id.release(trace, 0)
+	trace.reserve(0, 1, 0, 0, id)
+	trace.reserve(0, 2, instant(s/2), 0, id)
+	const flood = 1000
+	for range flood {
+		trace.onUnplaced(0, answer{receipt: receipt{user: moment{mono: instant(s * 5 / 4)}}, from: trace.target, arrival: true, ends: true})
+	}
+	if len(trace.answers) != 1 || trace.counts.Duplicates != flood-1 {
+		t.Errorf("%d answers kept, %d duplicates; want 1 and %d", len(trace.answers), trace.counts.Duplicates, flood-1)
+	}
+}
