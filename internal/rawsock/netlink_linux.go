@@ -54,7 +54,8 @@ const (
 	// lookupLen is a lookup at its longest: two headers of 16 and 12 bytes, two
 	// IPv6 addresses and six attributes of at most 4 bytes.
 	lookupLen = 16 + 12 + 2*20 + 6*8
-	// hopLen has room for a route: addresses, metrics and cache information.
+	// hopLen has room for a route: addresses, metrics and cache information. A
+	// list of next hops may be cut off; that there is one is all that is read.
 	hopLen = 512
 	// lookupBatch is how many lookups go into one system call at most. Their
 	// answers fit into an unprivileged socket's receive buffer.
@@ -234,10 +235,10 @@ func parseHop(b []byte, first uint32, hops []hop) (ours, ok bool) {
 	if at >= uint32(len(hops)) {
 		return false, false
 	}
-	if length < unix.SizeofNlMsghdr || length > len(b) {
+	if length < unix.SizeofNlMsghdr || length > len(b) && len(b) < hopLen {
 		return true, false
 	}
-	body := b[unix.SizeofNlMsghdr:length]
+	body := b[unix.SizeofNlMsghdr:min(length, len(b))]
 	h := &hops[at]
 	*h = hop{}
 	switch {
@@ -256,6 +257,9 @@ func (h *hop) readAttributes(b []byte) {
 	native := binary.NativeEndian
 	for len(b) >= unix.SizeofRtAttr {
 		length, kind := int(native.Uint16(b)), native.Uint16(b[2:])
+		if kind == unix.RTA_MULTIPATH {
+			h.shared = true // though it may be cut off
+		}
 		if length < unix.SizeofRtAttr || length > len(b) {
 			return
 		}
@@ -263,7 +267,7 @@ func (h *hop) readAttributes(b []byte) {
 		switch kind {
 		case unix.RTA_OIF:
 			h.index = number32(value)
-		case unix.RTA_MULTIPATH, rtaNextHopID:
+		case rtaNextHopID:
 			h.shared = true
 		case unix.RTA_TABLE:
 			h.table = uint32(number32(value))

@@ -256,3 +256,34 @@ func TestUplinkRules(t *testing.T) {
 		}
 	}
 }
+
+// Routes with so many next hops that the kernel's answer is longer than what is
+// read of it are as good as any.
+func TestManyNextHops(t *testing.T) {
+	u := newUplinks(t)
+	var hops4, hops6 strings.Builder
+	for n := range 64 {
+		fmt.Fprintf(&hops4, " nexthop via 10.%d.0.%d", n%2+1, n+3)
+		fmt.Fprintf(&hops6, " nexthop via 2001:db8:%d::%x", n%2+1, n+3)
+	}
+	ip(t, "route add default%s", hops4.String())
+	ip(t, "-6 route add default%s", hops6.String())
+	transport := open(t, Options{})
+	for _, v6 := range []bool{false, true} {
+		for _, typ := range allTypes {
+			flow := packet.RouteQuery{Target: u.target(0, v6), Protocol: typ.Protocol(v6)}
+			if typ == packet.UDP || typ == packet.TCP {
+				flow.SourcePort, flow.TargetPort = 40000, 443
+			}
+			var routes [1]packet.Route
+			if err := transport.Routes([]packet.RouteQuery{flow}, routes[:]); err != nil {
+				t.Errorf("%v to %v: %v", typ, flow.Target, err)
+				continue
+			}
+			source := routes[0].Source
+			if source != u.address(1, v6) && source != u.address(2, v6) {
+				t.Errorf("%v to %v: from %v", typ, flow.Target, source)
+			}
+		}
+	}
+}
