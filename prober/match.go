@@ -77,7 +77,7 @@ func (id *identity) byTag(m *match, tag uint64, likely int) (ttl int, ok bool) {
 func (id *identity) findEcho(r *packet.Reply, now instant) (match, fate) {
 	m, why := id.byHandle(echoSpace, handle(r.EchoID))
 	if why != matched {
-		return id.unknown(why, r.From, now)
+		return id.unknown(why, echoSpace, r.From, now)
 	}
 	flow, ttl, ok := m.trace.byOrdinal(uint16(r.Sequence))
 	m.ttl = ttl
@@ -99,7 +99,7 @@ func (id *identity) findEcho(r *packet.Reply, now instant) (match, fate) {
 func (id *identity) findTCP(r *packet.Reply, now instant) (match, fate) {
 	m, why := id.byEndpoint(endpoint{tcpSpace, r.From, r.SourcePort, r.TargetPort})
 	if why != matched {
-		return id.unknownPort(why, r, now)
+		return id.unknownPort(why, tcpSpace, r.TargetPort, r.From, now)
 	}
 	f := m.trace.flowAt(m.flow)
 	if r.HasSequence {
@@ -124,7 +124,7 @@ func (id *identity) findTCP(r *packet.Reply, now instant) (match, fate) {
 func (id *identity) findUDP(r *packet.Reply, now instant) (match, fate) {
 	m, why := id.byEndpoint(endpoint{udpSpace, r.From, r.SourcePort, r.TargetPort})
 	if why != matched {
-		return id.unknownPort(why, r, now)
+		return id.unknownPort(why, udpSpace, r.TargetPort, r.From, now)
 	}
 	if r.HasSequence {
 		if ttl, ok := m.trace.flows[m.flow].byUDPChecksum(uint16(r.Sequence)); ok && ttl <= m.trace.spec.MaxTTL {
@@ -134,22 +134,13 @@ func (id *identity) findUDP(r *packet.Reply, now instant) (match, fate) {
 	return id.judge(m, weak, now)
 }
 
-// unknownPort is unknown for an answer to a port: one of those that probes use
-// may have been guessed.
-func (id *identity) unknownPort(why fate, r *packet.Reply, now instant) (match, fate) {
-	if _, ours := id.portAt[r.TargetPort]; !ours {
-		return match{}, why
-	}
-	return id.unknown(why, r.From, now)
-}
-
 func (id *identity) findGRE(r *packet.Reply, now instant) (match, fate) {
 	if !r.HasKey {
 		return match{}, foreign
 	}
 	m, why := id.byHandle(echoSpace, handle(r.Key>>16))
 	if why != matched {
-		return id.unknown(why, r.From, now)
+		return id.unknown(why, echoSpace, r.From, now)
 	}
 	t := m.trace
 	isGRE := t.typ == packet.GRE || t.typ == packet.GREEcho

@@ -15,9 +15,13 @@ func (id *identity) findQuoted(q *packet.Quote, now instant) (match, fate) {
 	case packet.ICMP:
 		m, why = id.byHandle(echoSpace, handle(q.EchoID))
 	case packet.UDP:
-		m, why = id.byEndpoint(endpoint{udpSpace, q.Target, q.TargetPort, q.SourcePort})
+		if m, why = id.byEndpoint(endpoint{udpSpace, q.Target, q.TargetPort, q.SourcePort}); why != matched {
+			return id.unknownPort(why, udpSpace, q.SourcePort, q.Target, now)
+		}
 	case packet.TCP:
-		m, why = id.byEndpoint(endpoint{tcpSpace, q.Target, q.TargetPort, q.SourcePort})
+		if m, why = id.byEndpoint(endpoint{tcpSpace, q.Target, q.TargetPort, q.SourcePort}); why != matched {
+			return id.unknownPort(why, tcpSpace, q.SourcePort, q.Target, now)
+		}
 	case packet.GRE:
 		if !q.HasKey {
 			return match{}, foreign
@@ -27,7 +31,7 @@ func (id *identity) findQuoted(q *packet.Quote, now instant) (match, fate) {
 		return match{}, foreign
 	}
 	if why != matched {
-		return id.unknown(why, q.Target, now)
+		return id.unknown(why, echoSpace, q.Target, now)
 	}
 	if q.Target != m.trace.target {
 		return id.judge(m, none, now)

@@ -182,11 +182,34 @@ func TestMissesEndTheTrust(t *testing.T) {
 		}
 		id.find(&packet.Reply{Kind: packet.EchoReply, From: tr.target, EchoID: uint16(h)}, 0)
 	}
-	if got := id.watched[tr.target].misses; got != suspicion {
+	if got := id.watched[tr.target].misses[echoSpace]; got != suspicion {
 		t.Errorf("trusted until %d identifiers were tried, want %d", got, suspicion)
 	}
 	if !id.trusting(tr, instant(suspicionWindow)+1) {
 		t.Error("not trusted after the window")
+	}
+}
+
+// TestOtherProgramsLeaveTheTrust: what other programs on this host cause by
+// probing the same target is no guess at a UDP flow.
+func TestOtherProgramsLeaveTheTrust(t *testing.T) {
+	a := newAnswering(t, packet.UDP, false)
+	p := a.probes[0]
+	id, f := a.engine.identity, &p.trace.flows[p.flow]
+	for n := range 10 * suspicion {
+		for _, other := range []packet.Reply{
+			{Kind: packet.EchoReply, From: p.trace.target, EchoID: uint16(n)}, // ping
+			{Kind: packet.TimeExceeded, Quote: packet.Quote{Type: packet.ICMP, Target: p.trace.target, EchoID: uint16(n)}},
+			{Kind: packet.TimeExceeded, Quote: packet.Quote{Type: packet.UDP, Target: p.trace.target, SourcePort: 1024, TargetPort: p.trace.port}},
+		} {
+			if _, why := id.find(&other, 0); why != foreign {
+				t.Fatalf("%v: fate %d, want %d (foreign)", other.Kind, why, foreign)
+			}
+		}
+	}
+	r := packet.Reply{Kind: packet.UDPAnswer, From: p.trace.target, SourcePort: p.trace.port, TargetPort: f.sourcePort}
+	if _, why := id.find(&r, 0); why != matched {
+		t.Errorf("the target's datagram: fate %d, want %d (matched)", why, matched)
 	}
 }
 

@@ -66,7 +66,7 @@ func accepted(tr *trace, id *identity, q packet.Quote, forgeries int, set func(*
 	for guess := range 1 << 16 {
 		set(&q, uint16(guess))
 		tr.counts.Forged = forgeries
-		id.watched[tr.target].misses = 0
+		id.watched[tr.target].misses = [spaces]int{}
 		r := packet.Reply{Kind: packet.TimeExceeded, From: tr.target, Quote: q}
 		if m, why := id.find(&r, 0); why == matched && m.trace == tr {
 			count++

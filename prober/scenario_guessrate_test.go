@@ -97,7 +97,7 @@ func TestUDPAnswersProveLittle(t *testing.T) {
 		believed := 0
 		watched := a.engine.identity.watched[p.trace.target]
 		for _, port := range a.engine.identity.ports {
-			watched.misses = 0
+			watched.misses = [spaces]int{}
 			r := packet.Reply{Kind: packet.UDPAnswer, IPv6: ipv6, From: p.trace.target, SourcePort: p.trace.port, TargetPort: port}
 			if _, why := a.engine.identity.find(&r, 0); why == matched {
 				believed++
@@ -112,7 +112,7 @@ func TestUDPAnswersProveLittle(t *testing.T) {
 				}
 			}
 		}
-		watched.misses = suspicion
+		watched.misses[udpSpace] = suspicion
 		r := packet.Reply{Kind: packet.UDPAnswer, IPv6: ipv6, From: p.trace.target, SourcePort: p.trace.port, TargetPort: p.trace.flows[0].sourcePort}
 		if _, why := a.engine.identity.find(&r, 0); why != forged {
 			t.Errorf("after %d misses a datagram is %d, want %d (forged)", suspicion, why, forged)

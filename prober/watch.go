@@ -15,11 +15,12 @@ const (
 
 // watch counts the packets that mention a target under trace, but no flow to
 // it: other programs that probe it cause some, somebody who guesses
-// identifiers causes many.
+// identifiers causes many. They are counted by space, since only a flow of the
+// same one can have been meant.
 type watch struct {
 	traces int
 	since  instant
-	misses int
+	misses [spaces]int
 }
 
 func (id *identity) watch(target netip.Addr) {
@@ -40,16 +41,16 @@ func (id *identity) unwatch(target netip.Addr) {
 }
 
 // miss counts a packet that mentions target and no flow to it.
-func (id *identity) miss(target netip.Addr, now instant) {
+func (id *identity) miss(sp space, target netip.Addr, now instant) {
 	if w := id.watched[target]; w != nil {
 		w.roll(now)
-		w.misses++
+		w.misses[sp]++
 	}
 }
 
 func (w *watch) roll(now instant) {
 	if now.since(w.since) > suspicionWindow {
-		w.since, w.misses = now, 0
+		w.since, w.misses = now, [spaces]int{}
 	}
 }
 
@@ -57,7 +58,7 @@ func (w *watch) roll(now instant) {
 func (id *identity) trusting(t *trace, now instant) bool {
 	w := id.watched[t.target]
 	w.roll(now)
-	return t.counts.Forged+w.misses < suspicion
+	return t.counts.Forged+w.misses[spaceOf(t.typ)] < suspicion
 }
 
 // evidence is how much shows that a packet answers a probe.
@@ -81,9 +82,18 @@ func (id *identity) judge(m match, e evidence, now instant) (match, fate) {
 
 // unknown is the fate of a packet that names no flow in use, though its
 // target may be under trace.
-func (id *identity) unknown(why fate, target netip.Addr, now instant) (match, fate) {
+func (id *identity) unknown(why fate, sp space, target netip.Addr, now instant) (match, fate) {
 	if why == foreign {
-		id.miss(target, now)
+		id.miss(sp, target, now)
 	}
 	return match{}, why
+}
+
+// unknownPort is unknown for a packet that names a UDP or TCP flow by its source
+// port: one of those that probes use may have been guessed.
+func (id *identity) unknownPort(why fate, sp space, port uint16, target netip.Addr, now instant) (match, fate) {
+	if _, ours := id.portAt[port]; !ours {
+		return match{}, why
+	}
+	return id.unknown(why, sp, target, now)
 }
