@@ -229,8 +229,10 @@ func (t *trace) tell(ttl int, from netip.Addr) {
 		return
 	}
 	for flow := range t.flows {
-		if s := t.slot(flow, ttl); s.answer != 0 && t.answers[s.answer-1].from == from {
-			return
+		for _, s := range [...]*slot{t.slot(flow, ttl), t.again(flow, ttl)} {
+			if s != nil && s.answer != 0 && t.answers[s.answer-1].from == from {
+				return
+			}
 		}
 	}
 	t.responders.add(from, uint8(ttl))
