@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -87,7 +88,7 @@ func (p *routings) get() *routing {
 }
 
 // route decides where all flows of the traces, which are registered, leave
-// from. The error is a *RouteError.
+// from. The error is ErrClosed or a *RouteError.
 func (e *Engine) route(traces []*trace) error {
 	r := e.routings.get()
 	defer e.routings.pool.Put(r)
@@ -98,7 +99,10 @@ func (e *Engine) route(traces []*trace) error {
 			n++
 		}
 	}
-	if err := e.transport.Routes(r.queries[:n], r.routes[:n]); err != nil {
+	switch err := e.transport.Routes(r.queries[:n], r.routes[:n]); {
+	case errors.Is(err, net.ErrClosed):
+		return ErrClosed
+	case err != nil:
 		return &RouteError{fmt.Errorf("no way to %v: %w", traces[0].target, err)}
 	}
 	n = 0

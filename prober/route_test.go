@@ -2,6 +2,8 @@ package prober_test
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -52,6 +54,24 @@ func TestFallbacks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// closing is a transport that is closed while a trace asks it for routes.
+type closing struct{ *netsim.Memory }
+
+func (closing) Routes([]packet.RouteQuery, []packet.Route) error {
+	return fmt.Errorf("routes: %w", net.ErrClosed)
+}
+
+// An engine that is closed meanwhile is not a host without a route.
+func TestClosedWhileRouting(t *testing.T) {
+	network := simulated(t, netsim.Chain(2, 20*time.Millisecond))
+	engine := startEngine(t, closing{netsim.NewMemory(network, network.Host())})
+	target := netip.MustParseAddr("198.18.255.1")
+	_, err := engine.Trace(t.Context(), prober.Spec{Target: target, Fallbacks: []netip.Addr{target.Next()}})
+	if !errors.Is(err, prober.ErrClosed) {
+		t.Errorf("error %v, want %v", err, prober.ErrClosed)
 	}
 }
 

@@ -11,8 +11,8 @@ type Transport interface {
 	// which is as long as flows. Packets sent with that source and interface
 	// take the way that the decision was made for as long as the host's routes
 	// stay as they are. An error means that a flow has no route, or the host no
-	// socket of its family; it is the first flow's that has none. Safe for
-	// concurrent use. Neither slice is kept.
+	// socket of its family; it is the first flow's that has none. After Close
+	// it matches net.ErrClosed. Safe for concurrent use. Neither slice is kept.
 	Routes(flows []packet.RouteQuery, routes []packet.Route) error
 
 	// Lanes returns how many Sends may run at one time, each on a lane of its

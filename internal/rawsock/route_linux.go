@@ -18,8 +18,9 @@ import (
 // (see docs/adr/0043). Nothing is sent. The error is the first flow's that has
 // one: it matches ENETUNREACH, EHOSTUNREACH or the like when there is no route,
 // EADDRNOTAVAIL when the host has no address to be answered at, or has lost the
-// one in Options, EAFNOSUPPORT when it lacks the family, and ENODEV when the
-// interface of Options is gone. Safe for concurrent use.
+// one in Options, EAFNOSUPPORT when it lacks the family, ENODEV when the
+// interface of Options is gone, and net.ErrClosed after Close. Safe for
+// concurrent use.
 func (t *Transport) Routes(flows []packet.RouteQuery, routes []packet.Route) error {
 	for i := range flows {
 		switch target := flows[i].Target; {
