@@ -274,7 +274,7 @@ func (e *Engine) start(traces []*trace) time.Time {
 		}
 		e.running[t] = struct{}{}
 		t.pace = e.prefixes.join(t.target, now.mono)
-		t.lane = int(t.nonce>>32) % len(e.lanes)
+		t.lane = int(t.nonce >> 32 % uint64(len(e.lanes)))
 		e.schedule.push(t)
 	}
 	e.rouse(now.mono)

@@ -8,9 +8,8 @@ import (
 
 // reservation is the wait of one caller for the identifiers of its traces.
 type reservation struct {
-	traces    []*trace
-	granted   chan struct{} // closed when all traces have their identifiers
-	abandoned bool
+	traces  []*trace
+	granted chan struct{} // closed when all traces have their identifiers
 }
 
 // reserve allocates the identifiers of all traces, or none, and then returns
@@ -55,10 +54,6 @@ func (id *identity) serve(d destination, now instant) {
 	queue := id.queues[d]
 	for len(queue) > 0 {
 		r := queue[0]
-		if r.abandoned {
-			queue = queue[1:]
-			continue
-		}
 		short, ok := id.acquireAll(r.traces, now)
 		switch {
 		case ok:
@@ -105,7 +100,6 @@ func (id *identity) abandon(r *reservation, now instant) {
 		return
 	default:
 	}
-	r.abandoned = true
 	for d, queue := range id.queues {
 		if at := slices.Index(queue, r); at >= 0 {
 			if queue = slices.Delete(queue, at, at+1); len(queue) == 0 {
