@@ -20,7 +20,7 @@ func places() []place {
 				"internal/backlog", "internal/certificate", "internal/config", "internal/daemon", "internal/hostaddr", "internal/inputfile", "internal/metrics",
 				"internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox", "internal/text",
 			},
-			tests: []string{"internal/netsim"},
+			tests: []string{"internal/certificate/certificatetest", "internal/netsim"},
 		},
 		{dir: "access"},
 		{dir: "policy"},
