@@ -1,8 +1,11 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"runtime/debug"
+
+	"probe-agent/internal/cgroup"
 )
 
 const (
@@ -13,13 +16,25 @@ const (
 	// loadingGCPercent is GOGC while files are loaded, which leaves megabytes of
 	// garbage beside two versions of what is loaded.
 	loadingGCPercent = 10
+	// heapPercent is how much of the memory of its control group Go's heap and
+	// stacks may take. The rest is for the program itself and for what the kernel
+	// keeps in socket buffers.
+	heapPercent = 90
 )
 
 // setMemory adjusts the garbage collector to the daemon, unless the environment
 // says how it is to work.
-func setMemory() {
+func setMemory(log *slog.Logger) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	if limit, ok := cgroup.MemoryLimit(os.DirFS("/")); ok {
+		heap := limit / 100 * heapPercent
+		debug.SetMemoryLimit(heap)
+		log.Debug("memory limit", "control_group", limit, "heap", heap)
 	}
 }
 

@@ -5,12 +5,17 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
+	"math"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"probe-agent/internal/cgroup"
 )
 
 // memory returns the resident size of the agent, and the largest since the
@@ -71,5 +76,27 @@ func TestReloadMemory(t *testing.T) {
 	}
 	if steady > 100<<10 {
 		t.Errorf("%d KiB resident with %d entries, want at most 100 MiB", steady, entries)
+	}
+}
+
+// The heap is limited to what the control group grants, unless GOMEMLIMIT is
+// set.
+func TestMemoryLimit(t *testing.T) {
+	fromGroup := int64(math.MaxInt64)
+	if limit, ok := cgroup.MemoryLimit(os.DirFS("/")); ok {
+		fromGroup = limit / 100 * heapPercent
+	}
+	for set, want := range map[string]int64{"": fromGroup, "123MiB": 123 << 20} {
+		t.Setenv("GOMEMLIMIT", set)
+		a := startAgent(t, "--names", "off")
+		response, err := http.Get("http://" + a.address + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if line := fmt.Sprintf("\ngo_gc_gomemlimit_bytes %v\n", float64(want)); err != nil || !strings.Contains(string(body), line) {
+			t.Errorf("GOMEMLIMIT=%s: no %q in /metrics, error %v", set, line, err)
+		}
 	}
 }

@@ -65,7 +65,6 @@ func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 		signals = daemon.CatchSignals()
 		defer signals.Close()
 	}
-	setMemory()
 	if err := c.checkListen(); err != nil {
 		return err
 	}
@@ -81,6 +80,7 @@ func (c *serveCommand) Run(t terminal, parsed *kong.Context) error {
 		a.files = &inputfile.Opener{Streams: true}
 	}
 	defer a.log.close()
+	setMemory(a.log.Logger)
 	var commit func()
 	err := loading(func() (err error) {
 		commit, err = daemon.Prepare(signals.Stop(), a.settings, a.parts())

@@ -17,7 +17,7 @@ func places() []place {
 			dir: "cmd/probe-agent",
 			own: []string{
 				"access", "api", "fleet", "lookup", "policy", "prober", "quota", "stats",
-				"internal/backlog", "internal/certificate", "internal/config", "internal/daemon", "internal/hostaddr", "internal/inputfile", "internal/metrics",
+				"internal/backlog", "internal/certificate", "internal/cgroup", "internal/config", "internal/daemon", "internal/hostaddr", "internal/inputfile", "internal/metrics",
 				"internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox", "internal/text",
 			},
 			tests: []string{"internal/certificate/certificatetest", "internal/netsim"},
@@ -54,6 +54,7 @@ func places() []place {
 		{dir: "internal/preflight", own: []string{"internal/rawsock", "packet"}},
 		{dir: "internal/sandbox"},
 		{dir: "internal/backlog"},
+		{dir: "internal/cgroup"},
 		{dir: "internal/text", own: []string{"lookup", "prober", "stats"}, tests: []string{"packet"}},
 		{dir: "internal/archtest"},
 		{dir: "bench", own: []string{"bench/...", "prober", "packet", "internal/rawsock", "internal/netsim/..."}},
