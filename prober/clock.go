@@ -72,10 +72,15 @@ func (c *clockWatch) observe(m moment) uint16 {
 }
 
 // transmitted holds a transmit stamp against the reading before the sending.
-// A stamp from before it shows that the stamps' clock has been set back.
-func (c *clockWatch) transmitted(user instant, kernel int64) {
-	wall := c.last.wall - int64(c.last.mono.since(user))
-	if early := time.Duration(kernel-wall) - c.shift; early < -clockNoise {
+// A stamp from before it shows that the stamps' clock has been set back. It
+// shows nothing when the probe is of an earlier epoch: then a reading since has
+// shown a step already, and may be on the other side of it.
+func (c *clockWatch) transmitted(s sending) {
+	if s.epoch != c.epoch {
+		return
+	}
+	wall := c.last.wall - int64(c.last.mono.since(s.user))
+	if early := time.Duration(s.kernel-wall) - c.shift; early < -clockNoise {
 		c.epoch++
 		c.shift += early
 	}

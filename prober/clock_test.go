@@ -108,16 +108,16 @@ func TestClockWatchReadsAgain(t *testing.T) {
 func TestClockWatchReadsStamps(t *testing.T) {
 	var c clockWatch
 	c.observe(at(10*ms, 0))
-	c.transmitted(instant(8*ms), wall0+8*ms+30*us)
+	c.transmitted(sending{user: instant(8 * ms), kernel: wall0 + 8*ms + 30*us})
 	c.received(at(10*ms, 0), wall0+10*ms-30*us)
 	if c.epoch != 0 {
 		t.Fatal("a step was seen where there was none")
 	}
-	c.transmitted(instant(9*ms), wall0+9*ms-40*ms)
+	c.transmitted(sending{user: instant(9 * ms), kernel: wall0 + 9*ms - 40*ms})
 	if c.epoch != 1 {
 		t.Fatal("a stamp from before its sending went unnoticed")
 	}
-	c.transmitted(instant(9*ms), wall0+9*ms-40*ms+50*us)
+	c.transmitted(sending{user: instant(9 * ms), kernel: wall0 + 9*ms - 40*ms + 50*us})
 	c.received(at(10*ms, 0), wall0+10*ms-40*ms-50*us)
 	if c.epoch != 1 {
 		t.Fatal("one step was seen twice")
@@ -125,6 +125,11 @@ func TestClockWatchReadsStamps(t *testing.T) {
 	c.received(at(10*ms, 0), wall0+10*ms)
 	if c.epoch != 2 {
 		t.Fatal("a stamp from the future went unnoticed")
+	}
+	c.observe(at(11*ms, 40*ms))
+	c.transmitted(sending{user: instant(10 * ms), kernel: wall0 + 10*ms, epoch: 2})
+	if c.epoch != 3 {
+		t.Fatal("a stamp from before a step that has shown was taken for another step")
 	}
 }
 

@@ -166,8 +166,8 @@ func (e *Engine) stamp(s packet.Stamp) {
 		return
 	}
 	if sl := m.trace.slotAt(m.flow, int(ttl)); sl.state == sent {
-		e.clock.transmitted(sl.sent.user, s.Wall)
 		sl.sent.kernel = s.Wall
+		e.clock.transmitted(sl.sent)
 		sl.sent.user = e.clock.departed(sl.sent)
 	}
 }
