@@ -220,7 +220,7 @@ func TestSequenceNumbers(t *testing.T) {
 			}
 		}
 		id.release(first, 0)
-		later := instant(rapid.IntRange(int(time.Second), int(8*time.Second)).Draw(t, "later"))
+		later := instant(rapid.Int64Range(int64(time.Second), int64(8*time.Second)).Draw(t, "later"))
 		second := tracesOf(1, Spec{Method: TCP, PacketsPerTTL: 10}, packet.TCP)[0]
 		id.reserve([]*trace{second}, later) // on the same ten ports
 		for i := range first.flows {
