@@ -36,6 +36,7 @@ type client struct {
 	// dead one at the head of the list costs its timeout once, not per lookup.
 	useful   atomic.Pointer[netip.AddrPort]
 	silences *silences
+	open     atomic.Int64 // tries under way
 
 	ctx    context.Context // of every question; ends with close
 	cancel context.CancelFunc

@@ -36,6 +36,9 @@ type try struct {
 	heard  atomic.Bool // the server has sent something
 	noted  bool        // as silent
 
+	cancel    context.CancelFunc
+	abandoned bool // no answer is waited for any more
+
 	reply reply
 	err   error
 }
@@ -43,17 +46,36 @@ type try struct {
 // errGoOn is that there is no reply yet.
 var errGoOn = errors.New("lookup: no reply yet")
 
+// maxOpen is the number of tries under way, of all questions together, from which
+// on a question has one at a time: each holds a socket, and the names that one
+// request asks for must not take all file descriptors.
+const maxOpen = 256
+
 // start asks one server.
 func (r *race) start(ctx context.Context, server netip.AddrPort) *try {
-	t := &try{server: server, asked: time.Now()}
+	if r.client.open.Load() >= maxOpen {
+		r.abandon()
+	}
+	limited, cancel := context.WithTimeout(ctx, r.limit)
+	t := &try{server: server, asked: time.Now(), cancel: cancel}
 	r.open = append(r.open, t)
+	r.client.open.Add(1)
 	r.running.Go(func() {
-		limited, cancel := context.WithTimeout(ctx, r.limit)
 		defer cancel()
 		t.reply, t.err = r.run(limited, t)
+		r.client.open.Add(-1)
 		r.ended <- t
 	})
 	return t
+}
+
+// abandon ends the tries under way. Each of them has had its patience.
+func (r *race) abandon() {
+	for _, t := range r.open {
+		t.abandoned = true
+		t.cancel()
+	}
+	r.open = nil
 }
 
 // await waits for a useful reply. It returns errGoOn when current has failed or
@@ -78,6 +100,8 @@ func (r *race) await(ctx context.Context, current *try, patience time.Duration) 
 				return t.reply, nil
 			case ctx.Err() != nil:
 				return reply{}, ctx.Err()
+			case t.abandoned:
+				continue
 			case timedOut(t.err):
 				r.silence = t.err
 				r.unanswered(t)

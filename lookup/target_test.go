@@ -255,6 +255,31 @@ func TestSilenceOverTCPOnly(t *testing.T) {
 	})
 }
 
+// Many names whose servers keep silent hold few sockets, and those that take no
+// longer than usual are resolved meanwhile, whichever server answers.
+func TestTargetSockets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{says: map[string]said{"A": never, "AAAA": never, "203.0.113.53 www.example. A": has(400*ms, v4), "203.0.113.53 www.example. AAAA": noData}}
+		service := newScripted(t, Config{}, s, manyConf)
+		defer service.Close()
+		const names = 200
+		for i := range names {
+			go service.LookupNetIP(t.Context(), "ip", fmt.Sprintf("name%d.example", i))
+		}
+		time.Sleep(4600 * ms)
+		if open := service.dns.open.Load(); open < names || open > 2*names {
+			t.Errorf("%d tries under way for %d names", open, names)
+		}
+		addrs, err := service.LookupNetIP(t.Context(), "ip", "www.example")
+		checkAddrs(t, v4, addrs, err)
+		time.Sleep(TargetTimeout)
+		synctest.Wait()
+		if open := service.dns.open.Load(); open != 0 {
+			t.Errorf("%d tries under way in the end", open)
+		}
+	})
+}
+
 // The end of a trace or of the service ends a lookup at once.
 func TestTargetEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
