@@ -14,6 +14,11 @@ import (
 // setAside is how many stamps settle can put aside for the next read.
 const setAside = 4096
 
+// maxDrains bounds how often the error queue is read in one call, a batch each
+// time: what fills it may be forged errors that come as fast as they are read,
+// and an emulated kernel may say that there is always more.
+const maxDrains = 2 * setAside / batch
+
 // Flags of SO_TIMESTAMPING. OPT_TSONLY spares the kernel the copy of the
 // packet that would otherwise come with the stamp.
 const (
@@ -89,10 +94,10 @@ func (r *stampReader) read(into []packet.Stamp) int {
 	defer r.mu.Unlock()
 	n := copy(into, r.aside)
 	r.aside = r.aside[:copy(r.aside, r.aside[n:])]
-	for n < len(into) {
+	for range maxDrains {
 		got, more := r.drain(into[n:], false)
 		n += got
-		if !more {
+		if !more || n == len(into) {
 			break
 		}
 	}
@@ -107,10 +112,9 @@ func (r *stampReader) read(into []packet.Stamp) int {
 func (r *stampReader) settle(refused uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for more := true; more; {
+	for range maxDrains {
 		var one [batch]packet.Stamp
-		var n int
-		n, more = r.drain(one[:], true)
+		n, more := r.drain(one[:], true)
 		for _, stamp := range one[:n] {
 			switch {
 			case stamp.Token == refused:
@@ -120,6 +124,9 @@ func (r *stampReader) settle(refused uint32) {
 			default:
 				r.aside = append(r.aside, stamp)
 			}
+		}
+		if !more {
+			break
 		}
 	}
 	if r.ledger == nil || r.off {
