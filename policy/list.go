@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxList bounds the prefixes of a list: 18 MB.
+	// maxList bounds the prefixes of a list: up to 18 MB.
 	maxList = 1 << 20
 	// maxLine bounds a line of a list: a prefix, and a sentence about it.
 	maxLine = 4096

@@ -82,7 +82,7 @@ func TestReadListShares(t *testing.T) {
 	first := read(list.String(), nil)
 	longer := read(list.String()+"192.0.2.1", first)
 	for i, run := range first.four {
-		if &run[0] != &longer.four[i][0] {
+		if &run.rows[0] != &longer.four[i].rows[0] {
 			t.Errorf("run %d is copied", i)
 		}
 	}

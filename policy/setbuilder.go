@@ -38,15 +38,19 @@ func (b *setBuilder) build() *Set {
 
 type runBuilder struct {
 	done, like runs
-	open       []entry // the run that grows, in the order of adding
+	open       []entry // what will be the next run, in the order of adding
+}
+
+// entry is a prefix: the first octets, 0 behind its length, and the length in
+// bits.
+type entry struct {
+	octets [16]byte
+	bits   uint8
 }
 
 func (b *runBuilder) add(prefix netip.Prefix) {
 	if len(b.open) == runLength {
 		b.seal()
-		if b.open == nil {
-			b.open = make([]entry, 0, runLength)
-		}
 	}
 	b.open = append(b.open, entry{octetsOf(prefix.Addr()), uint8(prefix.Bits())})
 }
@@ -58,9 +62,9 @@ func (b *runBuilder) build() runs {
 	return b.done
 }
 
-// seal sorts the open run, removes what other prefixes of it contain, and
-// begins another one. If like has the same run in the same place, that is used
-// instead, and the memory of the open one again.
+// seal sorts what is open, removes what other prefixes of it contain, and makes
+// a run of the rest. If like has the same run in the same place, that is used
+// instead.
 func (b *runBuilder) seal() {
 	slices.SortFunc(b.open, func(x, y entry) int {
 		if order := bytes.Compare(x.octets[:], y.octets[:]); order != 0 {
@@ -70,13 +74,28 @@ func (b *runBuilder) seal() {
 	})
 	kept := b.open[:0]
 	for _, e := range b.open {
-		if n := len(kept); n == 0 || !kept[n-1].contains(&e.octets) {
+		if n := len(kept); n == 0 || !covers(kept[n-1].octets[:], kept[n-1].bits, &e.octets) {
 			kept = append(kept, e)
 		}
 	}
-	if n := len(b.done); n < len(b.like) && slices.Equal(kept, b.like[n]) {
-		b.done, b.open = append(b.done, b.like[n]), kept[:0]
-		return
+	if n := len(b.done); n < len(b.like) && b.like[n].holds(kept) {
+		b.done = append(b.done, b.like[n])
+	} else {
+		b.done = append(b.done, newRun(kept))
 	}
-	b.done, b.open = append(b.done, slices.Clip(kept)), nil
+	b.open = kept[:0]
+}
+
+// holds reports whether r is the run of entries.
+func (r run) holds(entries []entry) bool {
+	if r.len() != len(entries) {
+		return false
+	}
+	for i := range entries {
+		octets, bits := r.row(i)
+		if bits != entries[i].bits || !bytes.Equal(octets, entries[i].octets[:r.width]) {
+			return false
+		}
+	}
+	return true
 }
