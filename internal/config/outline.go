@@ -6,17 +6,22 @@ import (
 	"hash/crc32"
 )
 
-// maxOutline bounds the lines that an Outline remembers, at 4 bytes each.
-const maxOutline = 1 << 21
+const (
+	// maxOutline bounds the lines that an Outline remembers, at 2 bytes each.
+	maxOutline = 1 << 21
+	// outlineChunk is the number of checksums allocated at once: a slice that
+	// grows by append needs a second copy of itself.
+	outlineChunk = 1 << 14
+)
 
 // Outline is what is kept of a text file to recognise, when it is read again,
 // that it was not written in full: a disk that is full and a writer that is
 // interrupted leave the beginning of a file, which may be correct by itself.
 // The file is written to the Outline; the zero value is that of an empty file.
 type Outline struct {
-	sums    []uint32 // checksums of the file up to the end of each line
-	sum     uint32
-	partial bool // the last line does not end in a newline
+	sums    [][]uint16 // in chunks: low halves of sum at the end of each line
+	sum     uint32     // CRC-32 of the file
+	partial bool       // the last line does not end in a newline
 	lines   int
 }
 
@@ -27,10 +32,15 @@ func (o *Outline) Write(p []byte) (int, error) {
 		if o.partial = line[len(line)-1] != '\n'; o.partial {
 			continue
 		}
-		o.lines++
-		if len(o.sums) < maxOutline {
-			o.sums = append(o.sums, o.sum)
+		if o.lines < maxOutline {
+			if o.lines%outlineChunk == 0 {
+				// The first one grows, since most files are short.
+				o.sums = append(o.sums, make([]uint16, 0, min(o.lines, outlineChunk)))
+			}
+			last := len(o.sums) - 1
+			o.sums[last] = append(o.sums[last], uint16(o.sum))
 		}
+		o.lines++
 	}
 	return len(p), nil
 }
@@ -49,8 +59,12 @@ func (o *Outline) Check(name string) error {
 }
 
 // Truncates reports whether the file is what remains of other when that is cut
-// off behind one of its lines.
+// off behind one of its lines. It reports every such file, and by chance one in
+// 65,536 other files that are shorter than other.
 func (o *Outline) Truncates(other *Outline) bool {
-	return o.lines > 0 && o.lines < other.lines && !o.partial &&
-		o.lines <= len(other.sums) && o.sum == other.sums[o.lines-1]
+	if o.lines == 0 || o.lines >= other.lines || o.partial || o.lines > maxOutline {
+		return false
+	}
+	last := o.lines - 1
+	return uint16(o.sum) == other.sums[last/outlineChunk][last%outlineChunk]
 }

@@ -30,6 +30,16 @@ func TestOutlineFindsEveryCut(t *testing.T) {
 			t.Errorf("%q is not recognised", whole[:length])
 		}
 	}
+	// The same in a file of more lines than one chunk of checksums has.
+	const chunk = 1 << 14
+	long := strings.Repeat("10.0.0.0/8\n", 3*chunk)
+	longBefore := outlineOf(t, long)
+	for _, lines := range []int{1, chunk - 1, chunk, chunk + 1, 2 * chunk, 3*chunk - 1, 3 * chunk} {
+		cut := outlineOf(t, long[:lines*len("10.0.0.0/8\n")])
+		if got, want := cut.Truncates(longBefore), lines < 3*chunk; got != want {
+			t.Errorf("%d of %d lines: %t, want %t", lines, 3*chunk, got, want)
+		}
+	}
 	for _, text := range []string{
 		whole,
 		whole + "# more\n",
