@@ -53,7 +53,7 @@ func BenchmarkLoadASN(b *testing.B) {
 	var loaded *table
 	for b.Loop() {
 		var err error
-		if loaded, err = loadTable(b.Context(), openFile, []string{path}); err != nil {
+		if loaded, err = loadTable(b.Context(), openFile, []string{path}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -66,7 +66,7 @@ func BenchmarkLoadASN(b *testing.B) {
 
 func BenchmarkASNLookup(b *testing.B) {
 	path, addrs := syntheticTable(b)
-	loaded, err := loadTable(b.Context(), openFile, []string{path})
+	loaded, err := loadTable(b.Context(), openFile, []string{path}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -27,11 +28,16 @@ func (f *fileTable) load(ctx context.Context, open Open, path string) error {
 		return err // names the file
 	}
 	defer file.Close()
-	content, zipped, err := unpacked(file)
+	sum := sha256.New()
+	content, zipped, err := unpacked(io.TeeReader(file, sum))
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return f.read(ctx, path, &bounded{content, maxTableFile}, zipped)
+	if err := f.read(ctx, path, &bounded{content, maxTableFile}, zipped); err != nil {
+		return err
+	}
+	sum.Sum(f.digest[:0]) // every form is read to the end of the file
+	return nil
 }
 
 // unpacked returns what r holds, gunzipped if need be.

@@ -56,6 +56,45 @@ func TestUseTables(t *testing.T) {
 	check("without", 0)
 }
 
+// A file is loaded again if its content has changed, whatever its name, size and
+// time say.
+func TestReloadSharesTables(t *testing.T) {
+	const first, second = "1.0.0.0,1.0.0.255,1\n", "1.0.0.0,1.0.0.255,2\n"
+	tests := []struct {
+		name          string
+		before, after string
+		shared        bool
+	}{
+		{"unchanged", first, first, true},
+		{"changed, of the same size", first, second, false},
+		{"a line more", first, first + second, false},
+		{"unpacked", string(gzipped(t, []byte(first))), first, false},
+		{"unchanged, gzipped", string(gzipped(t, []byte(first))), string(gzipped(t, []byte(first))), true},
+	}
+	for _, tt := range tests {
+		path, other := writeTable(t, "a.csv", []byte(tt.before)), writeTable(t, "b.csv", []byte("2.0.0.0,2.0.0.255,9\n"))
+		tables, err := LoadTables(t.Context(), nil, path, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A ConfigMap of Kubernetes is another file behind the same link.
+		moved := writeTable(t, "c.csv", []byte(tt.after))
+		again, err := tables.Reload(t.Context(), nil, other, moved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.table.files[0] != tables.table.files[1] {
+			t.Errorf("%s: the other file is loaded again", tt.name)
+		}
+		if shared := again.table.files[1] == tables.table.files[0]; shared != tt.shared {
+			t.Errorf("%s: shared is %t, want %t", tt.name, shared, tt.shared)
+		}
+		if _, err := again.Reload(t.Context(), nil, moved, moved+".absent"); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), moved+".absent") {
+			t.Errorf("%s: error %v of an absent file", tt.name, err)
+		}
+	}
+}
+
 // Lookups go on while tables come and go, and see one or the other.
 func TestUseTablesUnderLoad(t *testing.T) {
 	one := writeTable(t, "one.csv", []byte("0.0.0.0,255.255.255.255,1\n"))

@@ -37,6 +37,7 @@ type agent struct {
 	host    *hostaddr.Watcher
 	sockets func() rawsock.Status
 	names   *lookup.Service
+	tables  lookup.Tables // that names uses
 	numbers *metrics.Metrics
 	room    *quota.Room
 	handler *api.Handler

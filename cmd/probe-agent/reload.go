@@ -8,7 +8,6 @@ import (
 
 	"probe-agent/internal/daemon"
 	"probe-agent/internal/inputfile"
-	"probe-agent/lookup"
 	"probe-agent/prober"
 )
 
@@ -68,13 +67,14 @@ func (a *agent) parts() []daemon.Part[*settings] {
 			return func() { _ = a.room.SetLimits(limits) }, nil // checked
 		}},
 		{Prepare: func(ctx context.Context, s *settings) (func(), error) {
-			tables, err := lookup.LoadTables(ctx, a.files.Open, s.ASNData...)
+			tables, err := a.tables.Reload(ctx, a.files.Open, s.ASNData...)
 			if err != nil {
 				return nil, err
 			}
 			servers := s.servers()
 			return func() {
 				a.names.UseTables(tables)
+				a.tables = tables
 				a.names.UseServers(servers)
 			}, nil
 		}},
