@@ -13,11 +13,12 @@ import (
 // is called a limit: one is lost anywhere.
 const limitedMinLost = 2
 
-// surplus is an answer to a probe that was sent past the end of its flow's
-// path.
+// surplus is an ICMP error about a probe that was sent past the end of its
+// flow's path. Other answers, such as echo replies, use up no limit.
 type surplus struct {
-	from netip.Addr
-	sent time.Duration // since Result.Started
+	from         netip.Addr
+	sent         time.Duration // since Result.Started
+	encapsulated bool          // as Probe.Encapsulated
 }
 
 // surplusReach is for how long a surplus answer may have used up what its
@@ -36,6 +37,9 @@ const surplusReach = time.Second
 //   - the loss has the rhythm of a limit: the first probes were answered, then
 //     only one now and then, while on the very flows that went unanswered
 //     something beyond did answer.
+//
+// The halves of a GREICMP trace are judged apart, and all loss at the TTL has to
+// be of this sort.
 func limitedTTLs(probes []Probe, beyond []surplus) []uint8 {
 	var limited []uint8
 	for start := 0; start < len(probes); {
@@ -43,7 +47,22 @@ func limitedTTLs(probes []Probe, beyond []surplus) []uint8 {
 		for end < len(probes) && probes[end].TTL == probes[start].TTL {
 			end++
 		}
-		if at := probes[start:end]; someLost(at) && (usedUp(at, beyond) || ranDry(at) || looksLimited(at, probes[end:])) {
+		// The encapsulated probes of a TTL come first.
+		half := start
+		for half < end && probes[half].Encapsulated {
+			half++
+		}
+		lossy, explained := 0, 0
+		for _, at := range [...][]Probe{probes[start:half], probes[half:end]} {
+			if countLost(at) == 0 {
+				continue
+			}
+			lossy++
+			if someLost(at) && (usedUp(at, beyond) || ranDry(at) || looksLimited(at, probes[end:])) {
+				explained++
+			}
+		}
+		if lossy > 0 && lossy == explained {
 			limited = append(limited, probes[start].TTL)
 		}
 		start = end
@@ -76,7 +95,7 @@ func usedUp(at []Probe, beyond []surplus) bool {
 	for i := range at {
 		if at[i].Answer == nil && !slices.ContainsFunc(beyond, func(s surplus) bool {
 			since := at[i].Sent - s.sent
-			return since > 0 && since < surplusReach && answers(s.from)
+			return s.encapsulated == at[i].Encapsulated && since > 0 && since < surplusReach && answers(s.from)
 		}) {
 			return false
 		}

@@ -98,3 +98,29 @@ func TestLimitedByOwnProbes(t *testing.T) {
 		})
 	}
 }
+
+// TestLimitedHalves: of a GREICMP trace, loss of one half is explained by what
+// was sent past the end of the same half only.
+func TestLimitedHalves(t *testing.T) {
+	node := netip.MustParseAddr("192.0.2.1")
+	answer := &Answer{From: node, Kind: packet.Unreachable, Arrival: true}
+	probe := func(encapsulated bool, ms time.Duration, a *Answer) Probe {
+		return Probe{TTL: 1, Encapsulated: encapsulated, Sent: ms * time.Millisecond, Answer: a}
+	}
+	tests := []struct {
+		name   string
+		probes []Probe
+		beyond []surplus
+		want   bool
+	}{
+		{"GRE silent, ICMP answered", []Probe{probe(true, 5, nil), probe(false, 6, answer)}, []surplus{{from: node, sent: 1}}, false},
+		{"GRE lost by its own", []Probe{probe(true, 5, answer), probe(true, 6, nil), probe(false, 6, answer)}, []surplus{{node, 1, true}}, true},
+		{"GRE lost, surplus of ICMP", []Probe{probe(true, 5, answer), probe(true, 6, nil), probe(false, 6, answer)}, []surplus{{node, 1, false}}, false},
+		{"one half explained", []Probe{probe(true, 5, answer), probe(true, 6, nil), probe(false, 6, answer), probe(false, 7, nil)}, []surplus{{node, 1, true}}, false},
+	}
+	for _, tt := range tests {
+		if got := limitedTTLs(tt.probes, tt.beyond); len(got) == 1 != tt.want {
+			t.Errorf("%s: got %v, want limited: %v", tt.name, got, tt.want)
+		}
+	}
+}

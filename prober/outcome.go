@@ -86,8 +86,9 @@ func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16, beyo
 			}
 			if ttl > top || ttl > t.extent(flow, end) {
 				r.Counts.Beyond++
-				if s.answer != 0 {
-					beyond = append(beyond, surplus{from: t.answers[s.answer-1].from, sent: s.sent.user.since(t.started)})
+				if s.answer != 0 && t.answers[s.answer-1].kind.IsError() {
+					from, at := t.answers[s.answer-1].from, s.sent.user.since(t.started)
+					beyond = append(beyond, surplus{from: from, sent: at, encapsulated: encapsulated})
 				}
 				continue
 			}
