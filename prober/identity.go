@@ -102,15 +102,15 @@ func newIdentity(ports []uint16) *identity {
 		id.portAt[p] = i
 	}
 	for sp := range id.spaces {
-		id.spaces[sp] = &names{}
-	}
-	// Echo identifiers are part of what an off-path attacker has to guess.
-	for _, h := range rand.Perm(handles) {
-		id.spaces[echoSpace].free.push(handle(h))
-	}
-	for h := range handles {
-		id.spaces[udpSpace].free.push(handle(h))
-		id.spaces[tcpSpace].free.push(handle(h))
+		all := make([]handle, handles)
+		for i := range all {
+			all[i] = handle(i)
+		}
+		if space(sp) == echoSpace {
+			// Echo identifiers are part of what an off-path attacker has to guess.
+			rand.Shuffle(handles, func(i, j int) { all[i], all[j] = all[j], all[i] })
+		}
+		id.spaces[sp] = &names{free: ring[handle]{entries: all, count: handles}}
 	}
 	return id
 }

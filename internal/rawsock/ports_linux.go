@@ -83,8 +83,21 @@ func (h *heldPorts) hold(options *Options) error {
 				return err
 			}
 		}
+		if i == 0 {
+			growDescriptors(h.sockets[0], 2*h.count)
+		}
 	}
 	return nil
+}
+
+// growDescriptors makes the kernel grow the process's table of descriptors once
+// for all that follow fd, instead of each time that it is full: each time, the
+// kernel waits for all threads, some 15 ms. It does nothing where the limit does
+// not allow it.
+func growDescriptors(fd, further int) {
+	if high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, fd+further); err == nil {
+		_ = unix.Close(high)
+	}
 }
 
 // holdPort binds one port for both families, or for IPv4 alone where there is
