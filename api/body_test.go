@@ -104,7 +104,7 @@ func TestSlowBodiesAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Room: room})
+		h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Limiter: room})
 		p, stop := serve(t, h)
 		defer stop()
 		var open []net.Conn

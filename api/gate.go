@@ -19,32 +19,33 @@ const retryAfter = "5"
 // not wait for its traces any longer.
 var errCut = errors.New("api: the agent is shutting down")
 
-// gate lets requests into the room that limits them.
+// gate lets requests into the limiter.
 type gate struct {
-	room *quota.Room
-	life context.Context // ends when what is inside is cut off
-	cut  context.CancelFunc
+	limiter *quota.Limiter
+	life    context.Context // ends when what is inside is cut off
+	cut     context.CancelFunc
 }
 
-func newGate(room *quota.Room) *gate {
-	if room == nil {
+func newGate(limiter *quota.Limiter) *gate {
+	if limiter == nil {
 		var err error
-		if room, err = quota.New(quota.Default()); err != nil {
+		if limiter, err = quota.New(quota.Default()); err != nil {
 			panic(err) // the defaults are in their own ranges
 		}
 	}
-	g := &gate{room: room}
+	g := &gate{limiter: limiter}
 	g.life, g.cut = context.WithCancel(context.Background())
 	return g
 }
 
 type visitKey struct{}
 
-// visitOf returns the visit that ctx is part of; nil, which nothing limits, when
-// there is none.
-func visitOf(ctx context.Context) *quota.Visit {
-	v, _ := ctx.Value(visitKey{}).(*quota.Visit)
-	return v
+// visitOf returns the ticket that ctx carries; without one, nothing is limited.
+func visitOf(ctx context.Context) *quota.Ticket {
+	if v, ok := ctx.Value(visitKey{}).(*quota.Ticket); ok {
+		return v
+	}
+	return quota.Unlimited()
 }
 
 // admit passes a request on behalf of its access.Principal or refuses it, before
@@ -53,13 +54,13 @@ func visitOf(ctx context.Context) *quota.Visit {
 func (g *gate) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := access.PrincipalOf(r.Context())
-		visit, allowance, err := g.room.Enter(quota.Caller{Token: who.Token, Account: who.Account})
+		visit, allowance, err := g.limiter.Admit(quota.Caller{Token: who.Token, Account: who.Account})
 		tellAllowance(w.Header(), allowance)
 		if err != nil {
 			writeError(w, r, notAdmitted(err))
 			return
 		}
-		defer visit.Leave()
+		defer visit.Close()
 		ctx, end := context.WithCancelCause(context.WithValue(r.Context(), visitKey{}, visit))
 		defer end(nil)
 		defer context.AfterFunc(g.life, func() { end(errCut) })()
@@ -79,22 +80,22 @@ func tellAllowance(header http.Header, a quota.Allowance) {
 	header.Set("Ratelimit-Policy", `"default";q=`+strconv.Itoa(a.Requests)+";w="+strconv.FormatInt(int64(a.Window/time.Second), 10))
 }
 
-// notAdmitted turns the error of a room into an answer. What is no refusal is
+// notAdmitted turns the error of a limiter into an answer. What is no refusal is
 // the end of the request's context, and stays what it is.
 func notAdmitted(err error) error {
-	refused, ok := errors.AsType[*quota.Refusal](err)
+	refused, ok := errors.AsType[*quota.Error](err)
 	if !ok {
 		return err
 	}
-	if refused.Reason == quota.TooFast {
+	if refused.Reason == quota.ErrRateLimited {
 		e := refusal(http.StatusTooManyRequests, codeTooMany, "too many requests; see Ratelimit-Policy")
 		e.RetryAfter = refused.RetryAfter
 		return e
 	}
 	return refusal(http.StatusServiceUnavailable, codeUnavailable, map[quota.Reason]string{
-		quota.Crowded: "the agent has all the requests that it can serve",
-		quota.Late:    "the agent could not begin in time: it has all the traces that it can make",
-		quota.Closing: "the agent is shutting down",
+		quota.ErrQueueFull:    "the agent has all the requests that it can serve",
+		quota.ErrQueueTimeout: "the agent could not begin in time: it has all the traces that it can make",
+		quota.ErrShuttingDown: "the agent is shutting down",
 	}[refused.Reason])
 }
 

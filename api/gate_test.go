@@ -18,7 +18,7 @@ import (
 	"probe-agent/quota"
 )
 
-func newRoom(t testing.TB, l quota.Limits) *quota.Room {
+func newRoom(t testing.TB, l quota.Limits) *quota.Limiter {
 	t.Helper()
 	room, err := quota.New(l)
 	if err != nil {
@@ -53,7 +53,7 @@ func TestRequestRate(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := quota.Default()
 				l.Requests, l.Window = 3, 100*time.Second
-				h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Room: newRoom(t, l)})
+				h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Limiter: newRoom(t, l)})
 				for i, step := range steps {
 					time.Sleep(step.wait)
 					got := law.ask(t, h, http.MethodPost, path, step.body)
@@ -105,7 +105,7 @@ func crowdLimits() quota.Limits {
 // answered.
 type crowd struct {
 	handler *Handler
-	room    *quota.Room
+	room    *quota.Limiter
 	duty    onDuty
 	secrets map[string]string // by account
 
@@ -142,7 +142,7 @@ func newCrowd(t *testing.T, accounts ...string) *crowd {
 		}
 		return direct(target), nil
 	}}
-	c.handler = NewHandler(HandlerConfig{Service: newService(t, colo), Log: quiet(), Room: c.room, Credentials: registry})
+	c.handler = NewHandler(HandlerConfig{Service: newService(t, colo), Log: quiet(), Limiter: c.room, Credentials: registry})
 	return c
 }
 
@@ -218,7 +218,7 @@ func (c *crowd) check(t *testing.T, requests int, over time.Duration, wants []in
 	if one, two := c.served["one"], c.served["two"]; 10*max(one-two, two-one) > max(one, two) {
 		t.Errorf("one was served %d times, the other %d", one, two)
 	}
-	if s := c.room.Stats(); s.Inside+s.Running+s.Waiting != 0 {
+	if s := c.room.Stats(); s.Admitted+s.Running+s.Waiting != 0 {
 		t.Errorf("left inside: %+v", s)
 	}
 	t.Logf("answers %v, served %v", c.answers, c.served)

@@ -23,9 +23,9 @@ type HandlerConfig struct {
 	// always ready. Safe for concurrent use.
 	Ready func() error
 	Log   *slog.Logger // nil: slog.Default()
-	// Room limits what is asked, by the access.Principal that asks. Nil: one
+	// Limiter limits what is asked, by the access.Principal that asks. Nil: one
 	// with quota.Default.
-	Room     *quota.Room
+	Limiter  *quota.Limiter
 	Observer Observer     // nil: nobody watches
 	Metrics  http.Handler // serves GET /metrics; nil: there is no such route
 
@@ -52,7 +52,7 @@ type Handler struct {
 
 // NewHandler returns a Handler.
 func NewHandler(c HandlerConfig) *Handler {
-	h := &Handler{service: c.Service, ready: c.Ready, log: c.Log, gate: newGate(c.Room)}
+	h := &Handler{service: c.Service, ready: c.Ready, log: c.Log, gate: newGate(c.Limiter)}
 	if h.ready == nil {
 		h.ready = func() error { return nil }
 	}
@@ -65,7 +65,7 @@ func NewHandler(c HandlerConfig) *Handler {
 		observer = unobserved{}
 	}
 	door := newDoor(c)
-	h.routes.Use(door.proxies.findClient, record(h.log, h.service.colos[0].Name(), observer, h.gate.room.Draining),
+	h.routes.Use(door.proxies.findClient, record(h.log, h.service.colos[0].Name(), observer, h.gate.limiter.Draining),
 		recoverPanics(h.log), door.refusePages)
 	h.routes.NotFound(refuseRoute)
 	h.routes.MethodNotAllowed(h.refuseMethod)
@@ -91,7 +91,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.S
 // say so. Requests under way go on; the channel is closed when the last of
 // them has been answered. Calling it again returns the same channel.
 func (h *Handler) Drain() <-chan struct{} {
-	return h.gate.room.Drain()
+	return h.gate.limiter.Drain()
 }
 
 // Cut ends the traces of the requests under way. They are answered with what

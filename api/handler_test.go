@@ -218,7 +218,7 @@ func TestGate(t *testing.T) {
 		<-leave
 		return direct(target), nil
 	}
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "ams01", trace: held}), Log: quiet(), Room: tightRoom(t)})
+	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "ams01", trace: held}), Log: quiet(), Limiter: tightRoom(t)})
 	done := make(chan int)
 	for range 2 {
 		go func() {
@@ -270,7 +270,7 @@ func TestLogLine(t *testing.T) {
 }
 
 // tightRoom has room for two traces and nobody who waits longer than a moment.
-func tightRoom(t *testing.T) *quota.Room {
+func tightRoom(t *testing.T) *quota.Limiter {
 	t.Helper()
 	l := quota.Default()
 	l.Traces, l.Queue, l.Wait = 2, 1, time.Millisecond

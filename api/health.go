@@ -25,7 +25,7 @@ func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
 
 // readyz says whether the agent can trace.
 func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
-	if h.gate.room.Draining() {
+	if h.gate.limiter.Draining() {
 		writeError(w, r, refusal(http.StatusServiceUnavailable, codeUnavailable, "the agent is shutting down"))
 		return
 	}

@@ -57,9 +57,9 @@ func (s *Service) run(ctx context.Context, req Request, w watcher) (*run, error)
 	limited, cancel := context.WithTimeout(ctx, Deadline)
 	defer cancel()
 	visit := visitOf(ctx)
-	if err := visit.Await(limited, len(r.traces)); err != nil {
+	if err := visit.Wait(limited, len(r.traces)); err != nil {
 		if wasCut(ctx) {
-			return nil, notAdmitted(&quota.Refusal{Reason: quota.Closing})
+			return nil, notAdmitted(&quota.Error{Reason: quota.ErrShuttingDown})
 		}
 		return nil, notAdmitted(err)
 	}
@@ -94,7 +94,7 @@ type coloPanic struct {
 func (p *coloPanic) String() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
 
 // traceAll makes the traces, as many at once as the visit may.
-func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, visit *quota.Visit, w watcher) {
+func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, visit *quota.Ticket, w watcher) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
@@ -126,7 +126,7 @@ func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, visit *
 }
 
 // make fills in what comes of the trace.
-func (t *coloTrace) make(ctx context.Context, spec prober.Spec, visit *quota.Visit) {
+func (t *coloTrace) make(ctx context.Context, spec prober.Spec, visit *quota.Ticket) {
 	started := time.Now()
 	if err := visit.Begin(ctx); err != nil {
 		t.failure, t.took = failureOf(ctx, err), time.Since(started)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Limits of a Room.
+// Limits of a Limiter.
 type Limits struct {
 	// Requests is how many a token may send within any Window; 0: no limit.
 	Requests int

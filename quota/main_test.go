@@ -13,7 +13,7 @@ func open() Limits {
 	return Limits{Queue: MaxQueue, QueuePerAccount: MaxQueue, Wait: MaxWait}
 }
 
-func newRoom(t testing.TB, l Limits) *Room {
+func newLimiter(t testing.TB, l Limits) *Limiter {
 	t.Helper()
 	r, err := New(l)
 	if err != nil {
@@ -22,9 +22,9 @@ func newRoom(t testing.TB, l Limits) *Room {
 	return r
 }
 
-func enter(t testing.TB, r *Room, c Caller) *Visit {
+func admit(t testing.TB, r *Limiter, c Caller) *Ticket {
 	t.Helper()
-	v, _, err := r.Enter(c)
+	v, _, err := r.Admit(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,23 +37,23 @@ func reasonOf(t testing.TB, err error) Reason {
 	if err == nil {
 		return Reasons
 	}
-	refused, ok := err.(*Refusal)
+	refused, ok := err.(*Error)
 	if !ok {
 		t.Fatalf("error %v", err)
 	}
 	return refused.Reason
 }
 
-// empty fails the test when the room holds anything.
-func (r *Room) empty(t testing.TB) {
+// empty fails the test when the limiter holds anything.
+func (l *Limiter) empty(t testing.TB) {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.inside+r.places+r.running+len(r.accounts) != 0 {
-		t.Errorf("%d inside, %d places, %d traces, %d accounts left", r.inside, r.places, r.running, len(r.accounts))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.admitted+l.waiting+l.running+len(l.accounts) != 0 {
+		t.Errorf("%d inside, %d places, %d traces, %d accounts left", l.admitted, l.waiting, l.running, len(l.accounts))
 	}
-	for name, token := range r.tokens {
-		if token.inside+token.running != 0 {
+	for name, token := range l.tokens {
+		if token.admitted+token.running != 0 {
 			t.Errorf("token %q: %+v", name, token)
 		}
 	}

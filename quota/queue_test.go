@@ -12,19 +12,19 @@ import (
 
 // busy asks as a caller in a number of loops until ctx ends, each trace taking
 // its time, and returns how many traces it made.
-func busy(ctx context.Context, r *Room, c Caller, loops, traces int, takes time.Duration) func() int {
+func busy(ctx context.Context, r *Limiter, c Caller, loops, traces int, takes time.Duration) func() int {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	made := 0
 	for range loops {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				v, _, err := r.Enter(c)
+				v, _, err := r.Admit(c)
 				if err != nil {
 					time.Sleep(50 * time.Millisecond) // as a client that retries
 					continue
 				}
-				if v.Await(ctx, traces) == nil {
+				if v.Wait(ctx, traces) == nil {
 					var all sync.WaitGroup
 					for range traces {
 						all.Go(func() {
@@ -40,7 +40,7 @@ func busy(ctx context.Context, r *Room, c Caller, loops, traces int, takes time.
 					}
 					all.Wait()
 				}
-				v.Leave()
+				v.Close()
 			}
 		})
 	}
@@ -75,7 +75,7 @@ func TestEqualShares(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := open()
 				l.Traces, l.Queue = tt.limit, tt.queue
-				r := newRoom(t, l)
+				r := newLimiter(t, l)
 				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Second)
 				defer cancel()
 				one := busy(ctx, r, Caller{"one", "a"}, tt.one.loops, tt.one.traces, tt.one.takes)
@@ -99,7 +99,7 @@ func TestComingAndGoing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := open()
 		l.Traces = 1
-		r := newRoom(t, l)
+		r := newLimiter(t, l)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
 		defer cancel()
 		made := []func() int{busy(ctx, r, Caller{"0", "0"}, 10, 1, 100*time.Millisecond)}
@@ -120,7 +120,7 @@ func TestFullQueueMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := open()
 		l.Traces, l.Queue = 1, 40
-		r := newRoom(t, l)
+		r := newLimiter(t, l)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var mu sync.Mutex
@@ -128,16 +128,16 @@ func TestFullQueueMakesRoom(t *testing.T) {
 		var wg sync.WaitGroup
 		ask := func(account string) {
 			wg.Go(func() {
-				v, _, err := r.Enter(Caller{account, account})
+				v, _, err := r.Admit(Caller{account, account})
 				if err == nil {
-					defer v.Leave()
-					err = v.Await(ctx, 1)
+					defer v.Close()
+					err = v.Wait(ctx, 1)
 				}
 				if err == nil {
 					<-ctx.Done()
 					return
 				}
-				if refusal, ok := errors.AsType[*Refusal](err); ok && refusal.Reason == Crowded {
+				if refusal, ok := errors.AsType[*Error](err); ok && refusal.Reason == ErrQueueFull {
 					mu.Lock()
 					refused[account]++
 					mu.Unlock()
@@ -177,12 +177,12 @@ func TestFullQueueMakesRoom(t *testing.T) {
 func TestTokenAtItsLimit(t *testing.T) {
 	l := open()
 	l.TracesPerToken = 2
-	r := newRoom(t, l)
-	greedy, modest := enter(t, r, Caller{"greedy", "a"}), enter(t, r, Caller{"modest", "a"})
-	if err := greedy.Await(t.Context(), 10); err != nil {
+	r := newLimiter(t, l)
+	greedy, modest := admit(t, r, Caller{"greedy", "a"}), admit(t, r, Caller{"modest", "a"})
+	if err := greedy.Wait(t.Context(), 10); err != nil {
 		t.Fatal(err)
 	}
-	if err := modest.Await(t.Context(), 1); err != nil {
+	if err := modest.Wait(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -202,9 +202,9 @@ func TestTokenAtItsLimit(t *testing.T) {
 	if s := r.Stats(); s.Running != 3 {
 		t.Errorf("%d traces run, want 2 and 1", s.Running)
 	}
-	greedy.Leave()
-	modest.Leave()
-	greedy.Leave()
+	greedy.Close()
+	modest.Close()
+	greedy.Close()
 	greedy.End()
 	r.empty(t)
 }

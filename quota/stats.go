@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Stats are a Room's numbers at one moment.
+// Stats are a Limiter's numbers at one moment.
 type Stats struct {
-	Inside   int // requests
+	Admitted int // requests
 	Waiting  int // requests inside that have no trace under way yet
 	Running  int // traces
 	Tokens   int // remembered
@@ -17,22 +17,22 @@ type Stats struct {
 	Accounts []AccountStats
 }
 
-// AccountStats are an account's numbers since the Room began.
+// AccountStats are an account's numbers since the Limiter began.
 type AccountStats struct {
 	Account  string // empty: anonymous
-	Requests uint64 // let in
+	Requests uint64 // admitted
 	Refused  [Reasons]uint64
 	Traces   uint64 // begun
 }
 
-// OtherAccounts is the name under which all accounts are counted for which
-// there is no room: a letter that no account has.
+// OtherAccounts is the name under which all accounts beyond the first 200 are
+// counted: a character that no account's name has.
 const OtherAccounts = "*"
 
 // maxTallied bounds how many accounts are counted apart.
 const maxTallied = 200
 
-// tally is what a Room counts.
+// tally is what a Limiter counts.
 type tally struct {
 	waits    uint64
 	waited   time.Duration
@@ -64,14 +64,14 @@ func (t *tally) of(account string) *record {
 }
 
 // Stats returns the numbers as they are now, accounts by name.
-func (r *Room) Stats() Stats {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (l *Limiter) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	s := Stats{
-		Inside: r.inside, Waiting: r.places, Running: r.running, Tokens: len(r.tokens),
-		Waits: r.tally.waits, Waited: r.tally.waited,
+		Admitted: l.admitted, Waiting: l.waiting, Running: l.running, Tokens: len(l.tokens),
+		Waits: l.tally.waits, Waited: l.tally.waited,
 	}
-	for _, a := range r.tally.accounts {
+	for _, a := range l.tally.accounts {
 		s.Accounts = append(s.Accounts, a.AccountStats)
 	}
 	slices.SortFunc(s.Accounts, func(a, b AccountStats) int { return cmp.Compare(a.Account, b.Account) })

@@ -54,14 +54,14 @@ func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := open()
 		l.Requests, l.Window = 2, 10*time.Second
-		r := newRoom(t, l)
+		r := newLimiter(t, l)
 		one := Caller{Token: "one", Account: "a"}
-		ask := func(c Caller) (Allowance, *Refusal) {
-			v, a, err := r.Enter(c)
-			if refused, ok := errors.AsType[*Refusal](err); ok {
+		ask := func(c Caller) (Allowance, *Error) {
+			v, a, err := r.Admit(c)
+			if refused, ok := errors.AsType[*Error](err); ok {
 				return a, refused
 			}
-			v.Leave()
+			v.Close()
 			return a, nil
 		}
 		for remaining := 1; remaining >= 0; remaining-- {
@@ -73,7 +73,7 @@ func TestRate(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		for range 3 { // those that are refused do not count
 			a, refused := ask(one)
-			if refused == nil || refused.Reason != TooFast || refused.RetryAfter != 6*time.Second || a.Remaining != 0 {
+			if refused == nil || refused.Reason != ErrRateLimited || refused.RetryAfter != 6*time.Second || a.Remaining != 0 {
 				t.Errorf("%+v, %+v, want a refusal for 6s", a, refused)
 			}
 		}
@@ -95,23 +95,23 @@ func TestTokensAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := open()
 		l.Requests, l.Window = 1, time.Second
-		r := newRoom(t, l)
+		r := newLimiter(t, l)
 		name := func(i int) Caller {
 			return Caller{Token: time.Duration(i).String(), Account: time.Duration(i).String()}
 		}
 		for i := range maxTokens {
-			enter(t, r, name(i)).Leave()
+			admit(t, r, name(i)).Close()
 		}
 		for i := range 1000 {
-			if _, _, err := r.Enter(name(maxTokens + i)); reasonOf(t, err) != Crowded {
+			if _, _, err := r.Admit(name(maxTokens + i)); reasonOf(t, err) != ErrQueueFull {
 				t.Fatalf("caller %d: %v", maxTokens+i, err)
 			}
 		}
-		if _, _, err := r.Enter(name(1)); reasonOf(t, err) != TooFast {
+		if _, _, err := r.Admit(name(1)); reasonOf(t, err) != ErrRateLimited {
 			t.Errorf("a remembered caller: %v", err)
 		}
 		time.Sleep(2 * time.Second)
-		enter(t, r, name(maxTokens)).Leave()
+		admit(t, r, name(maxTokens)).Close()
 		if s := r.Stats(); s.Tokens > 2 || len(s.Accounts) > maxTallied+1 {
 			t.Errorf("%d tokens, %d accounts remembered", s.Tokens, len(s.Accounts))
 		}

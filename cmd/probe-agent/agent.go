@@ -39,7 +39,7 @@ type agent struct {
 	names   *lookup.Service
 	tables  lookup.Tables // that names uses
 	numbers *metrics.Metrics
-	room    *quota.Room
+	limiter *quota.Limiter
 	handler *api.Handler
 	servers []daemon.Server
 
@@ -64,7 +64,7 @@ func (a *agent) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.policy.SetHost(a.host.Addrs())
-	if a.room, err = quota.New(c.limits()); err != nil {
+	if a.limiter, err = quota.New(c.limits()); err != nil {
 		return err
 	}
 	var expires func() time.Time
@@ -73,7 +73,7 @@ func (a *agent) open(ctx context.Context) (err error) {
 		expires = func() time.Time { return a.certificate.Current().Expires() }
 	}
 	a.numbers = metrics.New(metrics.Config{
-		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Room: a.room.Stats,
+		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Limiter: a.limiter.Stats,
 		CertificateExpires: expires, Build: metricsBuild(), Log: a.log.Logger,
 	})
 	a.warnOfPlainHTTP()
@@ -127,7 +127,7 @@ func (a *agent) newHandler() (*api.Handler, error) {
 		return nil, err
 	}
 	return api.NewHandler(api.HandlerConfig{
-		Service: service, Room: a.room, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers,
+		Service: service, Limiter: a.limiter, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers,
 		Credentials: a.credentials, Proxies: a.proxies, ClientCertificates: a.asksForCertificates,
 	}), nil
 }

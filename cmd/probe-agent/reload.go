@@ -64,7 +64,7 @@ func (a *agent) parts() []daemon.Part[*settings] {
 			if err := limits.Check(); err != nil {
 				return nil, err
 			}
-			return func() { _ = a.room.SetLimits(limits) }, nil // checked
+			return func() { _ = a.limiter.SetLimits(limits) }, nil // checked
 		}},
 		{Prepare: func(ctx context.Context, s *settings) (func(), error) {
 			tables, err := a.tables.Reload(ctx, a.files.Open, s.ASNData...)

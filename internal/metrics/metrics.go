@@ -24,7 +24,7 @@ type Config struct {
 	Engine  func() prober.Totals
 	Sockets func() rawsock.Status
 	Lookup  func() lookup.Stats
-	Room    func() quota.Stats
+	Limiter func() quota.Stats
 	// CertificateExpires returns when the TLS certificate in use expires.
 	CertificateExpires func() time.Time
 
@@ -72,8 +72,8 @@ func New(c Config) *Metrics {
 	if c.Lookup != nil {
 		m.registry.MustRegister(newLookupReading(c.Lookup))
 	}
-	if c.Room != nil {
-		m.registry.MustRegister(newRoomReading(c.Room))
+	if c.Limiter != nil {
+		m.registry.MustRegister(newLimiterReading(c.Limiter))
 	}
 	if c.CertificateExpires != nil {
 		m.registry.MustRegister(newCertificateReading(c.CertificateExpires))

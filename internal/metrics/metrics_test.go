@@ -59,9 +59,9 @@ func everything() Config {
 				Table:   lookup.TableStats{Prefixes: 501, Loaded: time.Unix(502, 5e8), LoadTime: 503 * time.Millisecond},
 			}
 		},
-		Room: func() quota.Stats {
+		Limiter: func() quota.Stats {
 			return quota.Stats{
-				Inside: 701, Waiting: 702, Running: 703, Tokens: 704, Waits: 705, Waited: 706500 * time.Millisecond,
+				Admitted: 701, Waiting: 702, Running: 703, Tokens: 704, Waits: 705, Waited: 706500 * time.Millisecond,
 				Accounts: []quota.AccountStats{
 					{Account: "", Requests: 711, Traces: 712, Refused: [quota.Reasons]uint64{713, 714, 715, 716}},
 					{Account: quota.OtherAccounts, Requests: 721, Traces: 722, Refused: [quota.Reasons]uint64{723, 724, 725, 726}},
@@ -161,8 +161,8 @@ func TestBrokenParts(t *testing.T) {
 	}{
 		{"engine panics", func(c *Config) { c.Engine = func() prober.Totals { panic("no engine") } }, []string{"probe_agent_probes_sent_total"}, "no engine"},
 		{"lookup panics", func(c *Config) { c.Lookup = func() lookup.Stats { panic("no cache") } }, []string{"probe_agent_lookup_names_late_total"}, "no cache"},
-		{"room panics", func(c *Config) { c.Room = func() quota.Stats { panic("no room") } }, []string{"probe_agent_room_requests", "probe_agent_account_traces_total"}, "no room"},
-		{"nothing there", func(c *Config) { c.Engine, c.Sockets, c.Lookup, c.Room = nil, nil, nil, nil }, []string{
+		{"room panics", func(c *Config) { c.Limiter = func() quota.Stats { panic("no room") } }, []string{"probe_agent_room_requests", "probe_agent_account_traces_total"}, "no room"},
+		{"nothing there", func(c *Config) { c.Engine, c.Sockets, c.Lookup, c.Limiter = nil, nil, nil, nil }, []string{
 			"probe_agent_probes_sent_total", "probe_agent_receive_drops_total", "probe_agent_socket_info", "probe_agent_lookup_names_late_total",
 		}, ""},
 	}

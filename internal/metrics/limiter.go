@@ -6,11 +6,11 @@ import (
 	"probe-agent/quota"
 )
 
-func newRoomReading(read func() quota.Stats) prometheus.Collector {
+func newLimiterReading(read func() quota.Stats) prometheus.Collector {
 	type stats = quota.Stats
 	r := &reading[stats]{read: read}
 	r.gauge("room_requests", "Requests that have been let in, waiting or not.",
-		func(s *stats) float64 { return float64(s.Inside) })
+		func(s *stats) float64 { return float64(s.Admitted) })
 	r.gauge("room_requests_waiting", "Requests that have been let in and wait for their first trace.",
 		func(s *stats) float64 { return float64(s.Waiting) })
 	r.gauge("room_traces_running", "Traces in use of those that may run at a time.",

@@ -12,14 +12,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// hold takes the room's only trace and keeps it until the function is called.
-func hold(t *testing.T, r *Room) func() {
+// hold takes the limiter's only trace and keeps it until the function is called.
+func hold(t *testing.T, r *Limiter) func() {
 	t.Helper()
-	v := enter(t, r, Caller{"holder", "holder"})
-	if err := v.Await(t.Context(), 1); err != nil {
+	v := admit(t, r, Caller{"holder", "holder"})
+	if err := v.Wait(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	return v.Leave
+	return v.Close
 }
 
 func single() Limits {
@@ -30,15 +30,15 @@ func single() Limits {
 
 func TestWaitIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t, single())
+		r := newLimiter(t, single())
 		release := hold(t, r)
-		v := enter(t, r, Caller{"one", "a"})
+		v := admit(t, r, Caller{"one", "a"})
 		started := time.Now()
-		err := v.Await(t.Context(), 1)
-		if took := time.Since(started); reasonOf(t, err) != Late || took != 7*time.Second {
+		err := v.Wait(t.Context(), 1)
+		if took := time.Since(started); reasonOf(t, err) != ErrQueueTimeout || took != 7*time.Second {
 			t.Errorf("%v after %v", err, took)
 		}
-		v.Leave()
+		v.Close()
 		release()
 		if s := r.Stats(); s.Waits != 1 || s.Waited != 7*time.Second {
 			t.Errorf("stats %+v", s)
@@ -50,15 +50,15 @@ func TestWaitIsBounded(t *testing.T) {
 // TestGoneClient: who leaves is out of the queue at once, and gets nothing.
 func TestGoneClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t, single())
+		r := newLimiter(t, single())
 		release := hold(t, r)
 		ctx, cancel := context.WithCancel(t.Context())
-		first, second := enter(t, r, Caller{"one", "a"}), enter(t, r, Caller{"one", "a"})
+		first, second := admit(t, r, Caller{"one", "a"}), admit(t, r, Caller{"one", "a"})
 		gone := make(chan error)
-		go func() { gone <- first.Await(ctx, 3) }()
+		go func() { gone <- first.Wait(ctx, 3) }()
 		synctest.Wait()
 		served := make(chan error)
-		go func() { served <- second.Await(t.Context(), 1) }()
+		go func() { served <- second.Wait(t.Context(), 1) }()
 		synctest.Wait()
 		cancel()
 		if err := <-gone; !errors.Is(err, context.Canceled) {
@@ -71,46 +71,46 @@ func TestGoneClient(t *testing.T) {
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
-		first.Leave()
+		first.Close()
 		if s := r.Stats(); s.Running != 1 {
 			t.Errorf("%d traces run", s.Running)
 		}
-		second.Leave()
+		second.Close()
 		r.empty(t)
 	})
 }
 
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t, single())
+		r := newLimiter(t, single())
 		release := hold(t, r)
-		waiting := enter(t, r, Caller{"one", "a"})
+		waiting := admit(t, r, Caller{"one", "a"})
 		served := make(chan error)
-		go func() { served <- waiting.Await(t.Context(), 1) }()
-		reading := enter(t, r, Caller{"one", "a"})
+		go func() { served <- waiting.Wait(t.Context(), 1) }()
+		reading := admit(t, r, Caller{"one", "a"})
 		synctest.Wait()
 		idle := r.Drain()
 		if idle != r.Drain() || !r.Draining() {
 			t.Error("draining twice is not draining once")
 		}
-		if _, _, err := r.Enter(Caller{"one", "a"}); reasonOf(t, err) != Closing {
+		if _, _, err := r.Admit(Caller{"one", "a"}); reasonOf(t, err) != ErrShuttingDown {
 			t.Errorf("who comes now gets %v", err)
 		}
 		release()
 		if err := <-served; err != nil {
 			t.Errorf("who waited gets %v", err)
 		}
-		waiting.Leave()
+		waiting.Close()
 		select {
 		case <-idle:
 			t.Error("idle with a request inside")
 		default:
 		}
-		reading.Leave()
+		reading.Close()
 		<-idle
 		r.empty(t)
 	})
-	empty := newRoom(t, open())
+	empty := newLimiter(t, open())
 	<-empty.Drain()
 }
 
@@ -118,9 +118,9 @@ func TestDrain(t *testing.T) {
 // bad one changes nothing.
 func TestSetLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t, single())
-		v := enter(t, r, Caller{"one", "a"})
-		if err := v.Await(t.Context(), 6); err != nil {
+		r := newLimiter(t, single())
+		v := admit(t, r, Caller{"one", "a"})
+		if err := v.Wait(t.Context(), 6); err != nil {
 			t.Fatal(err)
 		}
 		running := func(want int) {
@@ -150,7 +150,7 @@ func TestSetLimits(t *testing.T) {
 		running(1) // the last of the six
 		v.End()
 		running(0)
-		v.Leave()
+		v.Close()
 		r.empty(t)
 	})
 }
@@ -183,29 +183,101 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestNilVisit: what no room admits is not limited.
-func TestNilVisit(t *testing.T) {
-	var v *Visit
-	if v.Await(t.Context(), 10) != nil || v.Begin(t.Context()) != nil {
+// TestUnlimited: no limit applies, until it is closed. A zero Ticket is closed.
+func TestUnlimited(t *testing.T) {
+	ticket, zero := Unlimited(), new(Ticket)
+	if ticket.Wait(t.Context(), 10) != nil || ticket.Begin(t.Context()) != nil || !ticket.TryBegin() {
 		t.Error("refused")
 	}
-	v.End()
-	v.Leave()
+	ticket.End()
+	moved := ticket.Transfer()
+	for name, closed := range map[string]*Ticket{"zero": zero, "transferred": ticket, "transferred from zero": zero.Transfer()} {
+		if !errors.Is(closed.Wait(t.Context(), 1), ErrClosed) || !errors.Is(closed.Begin(t.Context()), ErrClosed) || closed.TryBegin() {
+			t.Errorf("%s: begins", name)
+		}
+		closed.End()
+		closed.Close()
+	}
+	if !moved.TryBegin() {
+		t.Error("transferred: refused")
+	}
+	moved.Close()
 }
 
-// sound fails when the room's sums are not those of its visits, or over the
+// TestTransfer: everything moves, nothing is released; closing the old ticket
+// changes nothing.
+func TestTransfer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, single())
+		release := hold(t, l)
+		old := admit(t, l, Caller{"one", "a"})
+		waited := make(chan error)
+		go func() { waited <- old.Wait(t.Context(), 2) }()
+		synctest.Wait()
+		moved := old.Transfer()
+		old.Close()
+		release()
+		if err := <-waited; err != nil {
+			t.Error(err)
+		}
+		if !moved.TryBegin() || moved.TryBegin() {
+			t.Error("the limit is one trace")
+		}
+		begun := make(chan error)
+		go func() { begun <- moved.Begin(t.Context()) }()
+		synctest.Wait()
+		old.End() // is closed
+		synctest.Wait()
+		if s := l.Stats(); s.Running != 1 || s.Admitted != 1 {
+			t.Errorf("%+v", s)
+		}
+		moved.End()
+		if err := <-begun; err != nil {
+			t.Error(err)
+		}
+		go func() { begun <- moved.Begin(t.Context()) }()
+		synctest.Wait()
+		moved.Close()
+		if err := <-begun; !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+		l.empty(t)
+	})
+}
+
+// TestNothingBeginsAfterAnError: also not what was granted at the same moment.
+func TestNothingBeginsAfterAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, single())
+		release := hold(t, l)
+		ticket := admit(t, l, Caller{"one", "a"})
+		err := ticket.Wait(t.Context(), 1)
+		if !errors.Is(err, ErrQueueTimeout) || errors.Is(err, ErrQueueFull) {
+			t.Errorf("error %v", err)
+		}
+		release()
+		if err := ticket.Begin(t.Context()); !errors.Is(err, ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+		ticket.End()
+		ticket.Close()
+		l.empty(t)
+	})
+}
+
+// sound fails when the limiter's sums are not those of its requests, or over the
 // limits.
-func (r *Room) sound(t *rapid.T, l Limits) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.running > l.Traces || r.places > l.Queue {
-		t.Fatalf("%d traces, %d places, limits %+v", r.running, r.places, l)
+func (l *Limiter) sound(t *rapid.T, limits Limits) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running > limits.Traces || l.waiting > limits.Queue {
+		t.Fatalf("%d traces, %d places, limits %+v", l.running, l.waiting, limits)
 	}
 	var inside, places, running int
-	for name, a := range r.accounts {
-		inside, places, running = inside+a.inside, places+a.places, running+a.running
-		if a.places > l.QueuePerAccount || a.running < 0 || a.inside < 1 {
-			t.Fatalf("account %s: %+v, limits %+v", name, a, l)
+	for name, a := range l.accounts {
+		inside, places, running = inside+a.admitted, places+a.waiting, running+a.running
+		if a.waiting > limits.QueuePerAccount || a.running < 0 || a.admitted < 1 {
+			t.Fatalf("account %s: %+v, limits %+v", name, a, limits)
 		}
 		for _, v := range a.queue {
 			if v.want < 1 || v.left {
@@ -214,20 +286,20 @@ func (r *Room) sound(t *rapid.T, l Limits) {
 		}
 	}
 	tokens := 0
-	for name, token := range r.tokens {
+	for name, token := range l.tokens {
 		tokens += token.running
-		if token.running > l.TracesPerToken {
-			t.Fatalf("token %s: %d traces, limit %d", name, token.running, l.TracesPerToken)
+		if token.running > limits.TracesPerToken {
+			t.Fatalf("token %s: %d traces, limit %d", name, token.running, limits.TracesPerToken)
 		}
 	}
-	if inside != r.inside || places != r.places || running != r.running || tokens != r.running {
-		t.Fatalf("sums %d %d %d %d, want %d %d %d", inside, places, running, tokens, r.inside, r.places, r.running)
+	if inside != l.admitted || places != l.waiting || running != l.running || tokens != l.running {
+		t.Fatalf("sums %d %d %d %d, want %d %d %d", inside, places, running, tokens, l.admitted, l.waiting, l.running)
 	}
 }
 
-// TestRoomStaysSound: many callers who come, wait, trace and leave at random
+// TestLimiterStaysSound: many callers who come, wait, trace and leave at random
 // never exceed a limit, and leave nothing behind.
-func TestRoomStaysSound(t *testing.T) {
+func TestLimiterStaysSound(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		l := Limits{
 			Traces: rapid.IntRange(1, 6).Draw(rt, "traces"), TracesPerToken: rapid.IntRange(1, 6).Draw(rt, "per token"),
@@ -252,21 +324,21 @@ func TestRoomStaysSound(t *testing.T) {
 			}
 		}), 1, 40).Draw(rt, "guests")
 		synctest.Test(t, func(t *testing.T) {
-			r := newRoom(t, l)
+			r := newLimiter(t, l)
 			var wg sync.WaitGroup
 			for _, g := range guests {
 				wg.Go(func() {
 					time.Sleep(g.comes)
 					ctx, cancel := context.WithTimeout(t.Context(), g.patience)
 					defer cancel()
-					v, _, err := r.Enter(g.caller)
+					v, _, err := r.Admit(g.caller)
 					r.sound(rt, l)
 					if err != nil {
 						return
 					}
-					defer v.Leave()
+					defer v.Close()
 					time.Sleep(g.reading)
-					if v.Await(ctx, g.traces) != nil {
+					if v.Wait(ctx, g.traces) != nil {
 						r.sound(rt, l)
 						return
 					}
@@ -289,7 +361,7 @@ func TestRoomStaysSound(t *testing.T) {
 	})
 }
 
-func BenchmarkRoom(b *testing.B) {
+func BenchmarkLimiter(b *testing.B) {
 	r, err := New(Default())
 	if err != nil {
 		b.Fatal(err)
@@ -301,14 +373,14 @@ func BenchmarkRoom(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		v, _, err := r.Enter(Caller{"one", "a"})
+		v, _, err := r.Admit(Caller{"one", "a"})
 		if err != nil {
 			b.Fatal(err)
 		}
-		if v.Await(b.Context(), 1) != nil || v.Begin(b.Context()) != nil {
+		if v.Wait(b.Context(), 1) != nil || v.Begin(b.Context()) != nil {
 			b.Fatal("refused")
 		}
 		v.End()
-		v.Leave()
+		v.Close()
 	}
 }
