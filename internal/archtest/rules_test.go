@@ -56,6 +56,7 @@ func places() []place {
 		{dir: "internal/backlog"},
 		{dir: "internal/cgroup"},
 		{dir: "internal/text", own: []string{"lookup", "prober", "stats"}, tests: []string{"packet"}},
+		{dir: "internal/panics"},
 		{dir: "internal/archtest"},
 		{dir: "bench", own: []string{"bench/...", "prober", "packet", "internal/rawsock", "internal/netsim/..."}},
 		{dir: "bench/capture"},
