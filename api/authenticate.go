@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"probe-agent/access"
+	"probe-agent/api/envelope"
 )
 
 // door lets requests in on somebody's behalf, or not at all.
@@ -44,25 +45,25 @@ func newDoor(c HandlerConfig) *door {
 // strangers are answered with 429 once they are too many from one address.
 func (d *door) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		exchangeOf(r).asked = true
+		envelope.RecordOf(r.Context()).CredentialsNeeded = true
 		principal, refused := d.identify(r, time.Now())
 		if refused != nil {
 			d.refuse(w, r, refused)
 			return
 		}
-		exchangeOf(r).principal = principal
+		envelope.RecordOf(r.Context()).Principal = principal
 		next.ServeHTTP(w, r.WithContext(access.WithPrincipal(r.Context(), principal)))
 	})
 }
 
 // refuse answers a request that is not let in.
-func (d *door) refuse(w http.ResponseWriter, r *http.Request, refused *RequestError) {
+func (d *door) refuse(w http.ResponseWriter, r *http.Request, refused *envelope.Error) {
 	if wait := d.failures.count(clientOf(r), time.Now()); wait > 0 {
-		exchangeOf(r).quiet = true
-		refused = refusal(http.StatusTooManyRequests, codeTooMany, "too many requests without valid credentials from one address")
+		envelope.RecordOf(r.Context()).Quiet = true
+		refused = envelope.NewError(http.StatusTooManyRequests, envelope.CodeTooMany, "too many requests without valid credentials from one address")
 		refused.RetryAfter = wait
 	}
-	writeError(w, r, refused)
+	envelope.WriteError(w, r, refused)
 }
 
 // refusePages refuses what a web page may have sent, whatever its path, while
@@ -71,7 +72,7 @@ func (d *door) refusePages(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.credentials != nil && d.credentials.Empty() {
 			if refused := d.guard.check(r); refused != nil {
-				exchangeOf(r).asked = true
+				envelope.RecordOf(r.Context()).CredentialsNeeded = true
 				d.refuse(w, r, refused)
 				return
 			}
@@ -80,7 +81,7 @@ func (d *door) refusePages(next http.Handler) http.Handler {
 	})
 }
 
-func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *RequestError) {
+func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *envelope.Error) {
 	if d.certificates() && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
 		return access.Principal{}, unauthenticated("a client certificate is required", "")
 	}
@@ -97,7 +98,7 @@ func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *Requ
 		return access.Principal{}, unauthenticated("", "send Authorization: Bearer TOKEN, or both of X-Auth-Email and X-Auth-Key")
 	case errors.Is(err, access.ErrExpired):
 		// Whose it was, in the log and in the metrics: its owner has to be told.
-		exchangeOf(r).principal.Token = credential.Name
+		envelope.RecordOf(r.Context()).Principal.Token = credential.Name
 		return access.Principal{}, unauthenticated("the credential "+credential.Name+" expired on "+credential.Expires.Format(time.RFC3339), "")
 	case err != nil:
 		return access.Principal{}, unauthenticated("", "")
@@ -107,7 +108,7 @@ func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *Requ
 		account = credential.Accounts[0]
 	}
 	if !credential.Permits(account) {
-		exchangeOf(r).principal.Token = credential.Name
+		envelope.RecordOf(r.Context()).Principal.Token = credential.Name
 		return access.Principal{}, unauthorized("Unauthorized to access requested resource: the credential " + credential.Name + " is for " + strings.Join(credential.Accounts, ", "))
 	}
 	return access.Principal{Token: credential.Name, Account: account}, nil
@@ -122,20 +123,20 @@ func (d *door) holder(shown presented, now time.Time) (access.Credential, error)
 
 // unauthenticated refuses somebody unknown. The error has Cloudflare's words, and
 // why where that is known; the hint, if any, goes to the messages.
-func unauthenticated(why, hint string) *RequestError {
+func unauthenticated(why, hint string) *envelope.Error {
 	words := "Authentication error"
 	if why != "" {
 		words += ": " + why
 	}
-	refused := refusal(http.StatusForbidden, codeUnauthenticated, words)
+	refused := envelope.NewError(http.StatusForbidden, envelope.CodeUnauthenticated, words)
 	if hint != "" {
-		refused.Notes = []Message{{Code: codeUnauthenticated, Message: hint}}
+		refused.Notes = []envelope.Message{{Code: envelope.CodeUnauthenticated, Message: hint}}
 	}
 	return refused
 }
 
 // unauthorized refuses somebody who may not, or not in this way. The reason is
 // in the error: most clients show no messages.
-func unauthorized(words string) *RequestError {
-	return refusal(http.StatusForbidden, codeUnauthorized, words)
+func unauthorized(words string) *envelope.Error {
+	return envelope.NewError(http.StatusForbidden, envelope.CodeUnauthorized, words)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"probe-agent/access"
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 )
 
@@ -152,7 +153,7 @@ func TestAuthentication(t *testing.T) {
 			if hint != "" && !hinted || hinted && !strings.Contains(hint, tt.words) || !hinted && !strings.Contains(said, tt.words) {
 				t.Errorf("error %q, messages %q; want %q", said, hint, tt.words)
 			}
-			if code == codeUnauthenticated && (tt.words == "" || hinted) && said != "Authentication error" {
+			if code == envelope.CodeUnauthenticated && (tt.words == "" || hinted) && said != "Authentication error" {
 				t.Errorf("message %q", said)
 			}
 			for name, secret := range k.secrets {

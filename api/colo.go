@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 )
 
@@ -96,7 +97,7 @@ func CheckColoName(name string) error {
 // asked; one name that selects several has them in the order configured. No
 // names select all. A name selects the colo that has it, or those that have it
 // in front of their final digits; case does not matter.
-func selectColos(all []Colo, names []string, wrong *faults) []Colo {
+func selectColos(all []Colo, names []string, wrong *envelope.Problems) []Colo {
 	if len(names) == 0 {
 		return all
 	}
@@ -116,7 +117,7 @@ func selectColos(all []Colo, names []string, wrong *faults) []Colo {
 			}
 		}
 		if !found {
-			wrong.add(codeColo, fmt.Sprintf("/colos/%d", i), "Colo is not a valid colo")
+			wrong.Add(envelope.CodeColo, fmt.Sprintf("/colos/%d", i), "Colo is not a valid colo")
 		}
 	}
 	return chosen

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"probe-agent/api/envelope"
 )
 
 func TestSelectColos(t *testing.T) {
@@ -32,7 +34,7 @@ func TestSelectColos(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			var wrong faults
+			var wrong envelope.Problems
 			var got, pointers []string
 			for _, c := range selectColos(all, tt.names, &wrong) {
 				got = append(got, c.Name())

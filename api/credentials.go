@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"probe-agent/access"
+	"probe-agent/api/envelope"
 )
 
 // maxSecret is the most that a token or key may have, in bytes. The agent's
@@ -20,7 +21,7 @@ type presented struct {
 // readCredentials reads the headers that credentials come in: Authorization
 // alone counts where there is one, otherwise X-Auth-Email with X-Auth-Key. The
 // error is about headers that cannot be read, code 6003.
-func readCredentials(h http.Header) (presented, *RequestError) {
+func readCredentials(h http.Header) (presented, *envelope.Error) {
 	if values, ok := h["Authorization"]; ok {
 		token, ok := bearer(values)
 		if !ok {
@@ -63,6 +64,6 @@ func isWord(text string, most int) bool {
 	return text != "" && len(text) <= most && !strings.ContainsFunc(text, odd)
 }
 
-func malformed(words string) *RequestError {
-	return refusal(http.StatusBadRequest, codeHeaders, "Invalid request headers: "+words)
+func malformed(words string) *envelope.Error {
+	return envelope.NewError(http.StatusBadRequest, envelope.CodeHeaders, "Invalid request headers: "+words)
 }

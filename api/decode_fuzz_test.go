@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"probe-agent/api/envelope"
 )
 
 // FuzzDecode feeds bodies to the decoder. Whatever it accepts, the schema of
@@ -27,11 +29,11 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		req, err := s.Decode(body)
 		if err != nil {
-			refused, ok := err.(*RequestError)
+			refused, ok := err.(*envelope.Error)
 			if !ok || refused.Status != http.StatusBadRequest {
 				t.Fatalf("error %#v", err)
 			}
-			out, err := json.Marshal(refused.Response())
+			out, err := json.Marshal(refused.Envelope())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,11 +93,11 @@ func FuzzDecodeNative(f *testing.F) {
 			}
 			return
 		}
-		refused, ok := err.(*RequestError)
+		refused, ok := err.(*envelope.Error)
 		if !ok || refused.Status != http.StatusBadRequest {
 			t.Fatalf("error %#v", err)
 		}
-		out, err := json.Marshal(refused.Response())
+		out, err := json.Marshal(refused.Envelope())
 		if err != nil || len(out) > 64<<10 {
 			t.Fatalf("%v, %d bytes", err, len(out))
 		}

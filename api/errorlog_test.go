@@ -80,12 +80,12 @@ func TestHandshakeLog(t *testing.T) {
 		})
 	}
 	for line, want := range map[string]slog.Level{
-		"http: Accept error: accept tcp: too many open files; retrying in 5ms":                    slog.LevelWarn,
-		"http2: server: error reading preface from client 192.0.2.1:1: bogus greeting":            slog.LevelDebug,
-		"http2: server connection error from 192.0.2.1:1: connection error: PROTOCOL_ERROR":       slog.LevelDebug,
-		"http: panic serving 192.0.2.1:1: TLS handshake error":                                    slog.LevelWarn,
-		"timeout waiting for SETTINGS frames from 192.0.2.1:1":                                    slog.LevelDebug,
-		"http: superfluous response.WriteHeader call from probe-agent/api.writeJSON (handler.go)": slog.LevelWarn,
+		"http: Accept error: accept tcp: too many open files; retrying in 5ms":                              slog.LevelWarn,
+		"http2: server: error reading preface from client 192.0.2.1:1: bogus greeting":                      slog.LevelDebug,
+		"http2: server connection error from 192.0.2.1:1: connection error: PROTOCOL_ERROR":                 slog.LevelDebug,
+		"http: panic serving 192.0.2.1:1: TLS handshake error":                                              slog.LevelWarn,
+		"timeout waiting for SETTINGS frames from 192.0.2.1:1":                                              slog.LevelDebug,
+		"http: superfluous response.WriteHeader call from probe-agent/api/envelope.writeBody (envelope.go)": slog.LevelWarn,
 	} {
 		if got := levelOf(line); got != want {
 			t.Errorf("%v, want %v: %s", got, want, line)

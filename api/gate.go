@@ -8,12 +8,9 @@ import (
 	"time"
 
 	"probe-agent/access"
+	"probe-agent/api/envelope"
 	"probe-agent/quota"
 )
-
-// retryAfter tells a refused client when to come back, in seconds: most
-// requests that were in its way are done by then.
-const retryAfter = "5"
 
 // errCut is the cause of the end of a request's context when the agent could
 // not wait for its traces any longer.
@@ -57,7 +54,7 @@ func (g *gate) admit(next http.Handler) http.Handler {
 		visit, allowance, err := g.limiter.Admit(quota.Caller{Token: who.Token, Account: who.Account})
 		tellAllowance(w.Header(), allowance)
 		if err != nil {
-			writeError(w, r, notAdmitted(err))
+			envelope.WriteError(w, r, notAdmitted(err))
 			return
 		}
 		defer visit.Close()
@@ -88,11 +85,11 @@ func notAdmitted(err error) error {
 		return err
 	}
 	if refused.Reason == quota.ErrRateLimited {
-		e := refusal(http.StatusTooManyRequests, codeTooMany, "too many requests; see Ratelimit-Policy")
+		e := envelope.NewError(http.StatusTooManyRequests, envelope.CodeTooMany, "too many requests; see Ratelimit-Policy")
 		e.RetryAfter = refused.RetryAfter
 		return e
 	}
-	return refusal(http.StatusServiceUnavailable, codeUnavailable, map[quota.Reason]string{
+	return envelope.NewError(http.StatusServiceUnavailable, envelope.CodeUnavailable, map[quota.Reason]string{
 		quota.ErrQueueFull:    "the agent has all the requests that it can serve",
 		quota.ErrQueueTimeout: "the agent could not begin in time: it has all the traces that it can make",
 		quota.ErrShuttingDown: "the agent is shutting down",

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/access"
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 	"probe-agent/quota"
 )
@@ -41,9 +42,9 @@ func TestRequestRate(t *testing.T) {
 		{0, goodBody, 200, 0, "r=2;t=100", ""},
 		{time.Second, other, 400, 1002, "r=1;t=99", ""},
 		{time.Second, goodBody, 200, 0, "r=0;t=98", ""},
-		{0, goodBody, 429, codeTooMany, "r=0;t=98", "59"},
-		{40 * time.Second, goodBody, 429, codeTooMany, "r=0;t=58", "58"},
-		{57500 * time.Millisecond, goodBody, 429, codeTooMany, "r=0;t=1", "1"},
+		{0, goodBody, 429, envelope.CodeTooMany, "r=0;t=98", "59"},
+		{40 * time.Second, goodBody, 429, envelope.CodeTooMany, "r=0;t=58", "58"},
+		{57500 * time.Millisecond, goodBody, 429, envelope.CodeTooMany, "r=0;t=1", "1"},
 		{500 * time.Millisecond, goodBody, 200, 0, "r=0;t=1", ""},
 		{200 * time.Second, goodBody, 200, 0, "r=2;t=100", ""},
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 )
 
@@ -104,16 +105,16 @@ func checkAborted(t *testing.T, got []byte, accept string) {
 	lines := strings.Split(strings.TrimSpace(string(body)), "\n")
 	last := strings.TrimPrefix(lines[len(lines)-1], "data: ")
 	var event struct {
-		Errors []Message `json:"errors"`
+		Errors []envelope.Message `json:"errors"`
 		Data   struct {
-			Errors []Message `json:"errors"`
+			Errors []envelope.Message `json:"errors"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal([]byte(last), &event); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
 	said := slices.Concat(event.Errors, event.Data.Errors)
-	if len(said) != 1 || said[0].Code != codeUnavailable || !strings.Contains(said[0].Message, "closed its side") {
+	if len(said) != 1 || said[0].Code != envelope.CodeUnavailable || !strings.Contains(said[0].Message, "closed its side") {
 		t.Errorf("the stream ends with %s", last)
 	}
 }

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,6 +8,8 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"probe-agent/access"
+	"probe-agent/api/body"
+	"probe-agent/api/envelope"
 	"probe-agent/quota"
 )
 
@@ -99,23 +99,23 @@ func (h *Handler) Drain() <-chan struct{} {
 func (h *Handler) Cut() { h.gate.cut() }
 
 func (h *Handler) traceroute(w http.ResponseWriter, r *http.Request) {
-	body, err := readBody(w, r)
+	text, err := body.Read(w, r)
 	if err != nil {
-		writeError(w, r, err)
+		envelope.WriteError(w, r, err)
 		return
 	}
-	req, err := h.service.Decode(body)
+	req, err := h.service.Decode(text)
 	if err != nil {
-		writeError(w, r, err)
+		envelope.WriteError(w, r, err)
 		return
 	}
-	exchangeOf(r).targets = len(req.Targets)
+	envelope.RecordOf(r.Context()).Targets = len(req.Targets)
 	answer, err := h.service.Run(r.Context(), req)
 	if err != nil {
-		writeError(w, r, err)
+		envelope.WriteError(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, answer)
+	answer.write(w)
 }
 
 // requireAccount passes requests whose account id has the right form.
@@ -130,7 +130,7 @@ func requireAccount(next http.Handler) http.Handler {
 }
 
 func refuseRoute(w http.ResponseWriter, r *http.Request) {
-	writeError(w, r, refusal(http.StatusNotFound, codeRoute, "no such route; traceroutes are at /accounts/{account_id}/diagnostics/traceroute, with an account id of 1 to 32 letters, digits, - and _, and at /v1/traces"))
+	envelope.WriteError(w, r, envelope.NewError(http.StatusNotFound, envelope.CodeRoute, "no such route; traceroutes are at /accounts/{account_id}/diagnostics/traceroute, with an account id of 1 to 32 letters, digits, - and _, and at /v1/traces"))
 }
 
 // refuseMethod serves paths that exist, with other methods. chi also sends
@@ -151,44 +151,5 @@ func (h *Handler) refuseMethod(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	writeError(w, r, refusal(http.StatusMethodNotAllowed, codeMethod, "method not allowed; use "+strings.Join(allowed, " or ")))
-}
-
-// writeError answers with the refusal that err is. Any other error means that
-// the request was abandoned: there is no answer then, and record drops the
-// connection.
-func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	refused, ok := errors.AsType[*RequestError](err)
-	if !ok {
-		exchangeOf(r).abandoned = true
-		return
-	}
-	exchangeOf(r).code = refused.Faults[0].Code
-	refused.write(w)
-}
-
-// writeJSON writes a whole answer. An error of writing means that the client
-// has gone, which the server notices by itself.
-func writeJSON(w http.ResponseWriter, status int, answer any) {
-	body := &wholeBody{to: w, status: status}
-	encoder := json.NewEncoder(body)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(answer); err != nil {
-		panic(err) // a type without JSON form: a bug
-	}
-}
-
-// wholeBody is the body of an answer that an encoder writes at once, when all of
-// it is encoded: until then there may be another answer.
-type wholeBody struct {
-	to     http.ResponseWriter
-	status int
-}
-
-func (b *wholeBody) Write(body []byte) (int, error) {
-	b.to.Header().Set("Content-Type", "application/json")
-	b.to.Header().Set("Cache-Control", "no-store")
-	b.to.WriteHeader(b.status)
-	_, _ = b.to.Write(body)
-	return len(body), nil
+	envelope.WriteError(w, r, envelope.NewError(http.StatusMethodNotAllowed, envelope.CodeMethod, "method not allowed; use "+strings.Join(allowed, " or ")))
 }

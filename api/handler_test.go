@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"probe-agent/api/body"
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 	"probe-agent/quota"
 )
@@ -65,7 +67,7 @@ func TestRoutes(t *testing.T) {
 			if got.status != tt.status || got.header.Get("Allow") != tt.allow {
 				t.Errorf("status %d, Allow %q; want %d, %q", got.status, got.header.Get("Allow"), tt.status, tt.allow)
 			}
-			var envelope struct{ Errors []Message }
+			var envelope struct{ Errors []envelope.Message }
 			if err := json.Unmarshal(got.body, &envelope); err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +107,7 @@ func (u unread) Read([]byte) (int, error) {
 
 func TestAnnouncedBodyIsNotRead(t *testing.T) {
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, unread{t})
-	req.ContentLength = maxBody + 1
+	req.ContentLength = body.MaxSize + 1
 	rec := httptest.NewRecorder()
 	newHandler(t, &fakeColo{name: "den01"}).ServeHTTP(rec, req)
 	if rec.Code != http.StatusRequestEntityTooLarge {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"probe-agent/api/envelope"
 )
 
 // observed keeps what an Observer is told.
@@ -136,11 +138,11 @@ func TestObserverOfAskers(t *testing.T) {
 	}
 	want := []asker{
 		{"ops", 0},
-		{"ops", codeTargets},
-		{"ops", codeUnauthorized},
-		{"old", codeUnauthenticated},
-		{"", codeUnauthenticated},
-		{"", codeHeaders},
+		{"ops", envelope.CodeTargets},
+		{"ops", envelope.CodeUnauthorized},
+		{"old", envelope.CodeUnauthenticated},
+		{"", envelope.CodeUnauthenticated},
+		{"", envelope.CodeHeaders},
 		{"brief", 0},
 		{"brief", 0},
 	}

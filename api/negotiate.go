@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"probe-agent/api/envelope"
 )
 
 // answerForm is a form that the native API answers in.
@@ -60,7 +62,7 @@ func chooseForm(accept []string) (answerForm, error) {
 		}
 	}
 	if weights[best].q == 0 {
-		return 0, refusal(http.StatusNotAcceptable, codeForm, "the answer is application/json, application/x-ndjson or text/event-stream; the Accept header wants none of them")
+		return 0, envelope.NewError(http.StatusNotAcceptable, envelope.CodeForm, "the answer is application/json, application/x-ndjson or text/event-stream; the Accept header wants none of them")
 	}
 	return best, nil
 }

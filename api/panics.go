@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+
+	"probe-agent/api/envelope"
 )
 
 // recoverPanics answers a request whose handler panicked, and logs why with
@@ -20,11 +22,11 @@ func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
 					return
 				}
 				if dropsConnection(v) {
-					exchangeOf(r).abandoned = true
+					envelope.RecordOf(r.Context()).Abandoned = true
 					panic(v)
 				}
 				logPanic(log, r, v)
-				writeError(w, r, refusal(http.StatusInternalServerError, codeInternal, faultOfAgent))
+				envelope.WriteError(w, r, envelope.NewError(http.StatusInternalServerError, envelope.CodeInternal, faultOfAgent))
 			}()
 			next.ServeHTTP(w, r)
 		})
@@ -47,5 +49,5 @@ func logPanic(log *slog.Logger, r *http.Request, v any) {
 		v, stack = p.value, p.stack
 	}
 	log.LogAttrs(r.Context(), slog.LevelError, "panic",
-		slog.String("ray", exchangeOf(r).ray), slog.String("panic", loggable(fmt.Sprint(v))), slog.String("stack", string(stack)))
+		slog.String("ray", envelope.RecordOf(r.Context()).RequestID), slog.String("panic", loggable(fmt.Sprint(v))), slog.String("stack", string(stack)))
 }

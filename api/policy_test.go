@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"probe-agent/api/envelope"
 	"probe-agent/policy"
 	"probe-agent/prober"
 )
@@ -133,7 +134,7 @@ func TestPolicyOutcomes(t *testing.T) {
 				if tt.want == "no such host" {
 					code = Unresolved
 				}
-				want := []Message{{Code: 1000 + int(code), Message: "den01 → " + tt.target + ": " + tt.want}}
+				want := []envelope.Message{{Code: 1000 + int(code), Message: "den01 → " + tt.target + ": " + tt.want}}
 				if diff := cmp.Diff(want, got.Messages); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}

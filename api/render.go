@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 	"probe-agent/stats"
 )
@@ -21,14 +22,14 @@ const redacted = "REDACTED"
 
 // render puts the run into the form of the contract.
 func render(r *run, notes map[netip.Addr]Annotation) *Response {
-	answer := &Response{Result: []TargetResult{}, Success: true, Errors: []Message{}, Messages: []Message{}}
+	answer := &Response{Result: []TargetResult{}, Success: true, Errors: []envelope.Message{}, Messages: []envelope.Message{}}
 	for ofTarget := range slices.Chunk(r.traces, r.colos) {
 		result := TargetResult{Target: ofTarget[0].target, Colos: make([]ColoResult, len(ofTarget))}
 		for i, t := range ofTarget {
 			result.Colos[i] = renderColo(t, notes)
 			if t.failure != nil {
-				answer.Messages = append(answer.Messages, Message{
-					Code:    codeFailureBase + int(t.failure.Code),
+				answer.Messages = append(answer.Messages, envelope.Message{
+					Code:    envelope.CodeFailureBase + int(t.failure.Code),
 					Message: fmt.Sprintf("%s → %s: %s", t.colo.Name(), t.target, t.failure.Reason),
 				})
 			}

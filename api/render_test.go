@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"probe-agent/api/envelope"
 	"probe-agent/packet"
 	"probe-agent/prober"
 )
@@ -154,7 +155,7 @@ func TestMilliseconds(t *testing.T) {
 }
 
 func TestRefusalHasNullResult(t *testing.T) {
-	got, err := json.Marshal(refusal(404, codeRoute, "no such route").Response())
+	got, err := json.Marshal(envelope.NewError(404, envelope.CodeRoute, "no such route").Envelope())
 	want := `{"result":null,"success":false,"errors":[{"code":7003,"message":"no such route"}],"messages":[]}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v; want %s", got, err, want)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 )
 
@@ -33,14 +34,14 @@ type Options struct {
 }
 
 // Spec returns the options as a specification without target, or a
-// *RequestError with one fault per option that is out of range.
+// *envelope.Error with one fault per option that is out of range.
 func (o Options) Spec() (prober.Spec, error) {
-	var wrong faults
+	var wrong envelope.Problems
 	spec := o.spec(&wrong)
-	return spec, wrong.err()
+	return spec, wrong.Err()
 }
 
-func (o Options) spec(wrong *faults) prober.Spec {
+func (o Options) spec(wrong *envelope.Problems) prober.Spec {
 	bounds := []struct {
 		name      string
 		value, to int
@@ -54,21 +55,21 @@ func (o Options) spec(wrong *faults) prober.Spec {
 	}
 	for _, b := range bounds {
 		if b.value < 0 || b.value > b.to {
-			wrong.add(codeOption, "/options/"+b.name, "options.%s must be an integer from 0 to %d; 0 means %s", b.name, b.to, b.zero)
+			wrong.Add(envelope.CodeOption, "/options/"+b.name, "options.%s must be an integer from 0 to %d; 0 means %s", b.name, b.to, b.zero)
 		}
 	}
 	method, err := prober.ParseMethod(o.PacketType)
 	if err != nil {
-		wrong.add(codePacketType, "/options/packet_type", "options.packet_type must be icmp, tcp, udp, gre or gre+icmp")
+		wrong.Add(envelope.CodePacketType, "/options/packet_type", "options.packet_type must be icmp, tcp, udp, gre or gre+icmp")
 	}
 	family, err := prober.ParseFamily(o.Family)
 	if err != nil {
-		wrong.add(codeOption, "/options/family", "options.family must be any, ipv4 or ipv6")
+		wrong.Add(envelope.CodeOption, "/options/family", "options.family must be any, ipv4 or ipv6")
 	}
 	wait := time.Duration(o.WaitTime) * time.Second
 	if o.WaitMS != 0 {
 		if o.WaitTime != 0 {
-			wrong.add(codeOption, "/options/wait_ms", "options.wait_ms must not be set together with options.wait_time")
+			wrong.Add(envelope.CodeOption, "/options/wait_ms", "options.wait_ms must not be set together with options.wait_time")
 		}
 		wait = time.Duration(o.WaitMS) * time.Millisecond
 	}
@@ -87,18 +88,18 @@ func (o Options) spec(wrong *faults) prober.Spec {
 }
 
 // checkTargets adds the faults of the target list.
-func checkTargets(targets []string, wrong *faults) {
+func checkTargets(targets []string, wrong *envelope.Problems) {
 	switch n := len(targets); {
 	case n == 0:
-		wrong.add(codeTargets, "/targets", "targets must hold 1 to %d host names or addresses", maxTargets)
+		wrong.Add(envelope.CodeTargets, "/targets", "targets must hold 1 to %d host names or addresses", maxTargets)
 		return
 	case n > maxTargets:
-		wrong.add(codeTargets, "/targets", "targets must hold at most %d host names or addresses, not %d", maxTargets, n)
+		wrong.Add(envelope.CodeTargets, "/targets", "targets must hold at most %d host names or addresses, not %d", maxTargets, n)
 		return
 	}
 	for i, t := range targets {
 		if err := CheckTarget(t); err != nil {
-			wrong.add(codeTargets, fmt.Sprintf("/targets/%d", i), "targets[%d] %s", i, err)
+			wrong.Add(envelope.CodeTargets, fmt.Sprintf("/targets/%d", i), "targets[%d] %s", i, err)
 		}
 	}
 }

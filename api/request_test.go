@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 )
 
@@ -20,7 +21,7 @@ type fault struct {
 	Pointer string
 }
 
-func faultsOf(messages []Message) []fault {
+func faultsOf(messages []envelope.Message) []fault {
 	var all []fault
 	for _, m := range messages {
 		f := fault{Code: m.Code}
@@ -124,12 +125,12 @@ func TestFaultMessages(t *testing.T) {
 	s := newService(t, &fakeColo{name: "den01"})
 	for body, want := range tests {
 		_, err := s.Decode([]byte(body))
-		refused, ok := err.(*RequestError)
+		refused, ok := err.(*envelope.Error)
 		if !ok {
 			t.Errorf("%s: error %v", body, err)
 			continue
 		}
-		if got := refused.Faults[0].Message; got != want {
+		if got := refused.Errors[0].Message; got != want {
 			t.Errorf("%s: %q, want %q", body, got, want)
 		}
 	}
@@ -138,9 +139,9 @@ func TestFaultMessages(t *testing.T) {
 func TestFaultsAreBounded(t *testing.T) {
 	body := `{"targets":["192.0.2.1"],"colos":[` + strings.TrimSuffix(strings.Repeat(`"x",`, 100_000), ",") + `]}`
 	_, err := newService(t, &fakeColo{name: "den01"}).Decode([]byte(body))
-	refused, ok := err.(*RequestError)
-	if !ok || len(refused.Faults) != maxFaults {
-		t.Fatalf("got %T with %d faults, want %d", err, len(refused.Faults), maxFaults)
+	refused, ok := err.(*envelope.Error)
+	if !ok || len(refused.Errors) != 32 {
+		t.Fatalf("got %T with %d faults, want %d", err, len(refused.Errors), 32)
 	}
 }
 

@@ -1,12 +1,24 @@
 package api
 
-// Response is the envelope of every answer. Its slices are never nil, but for
-// Result, which is nil when the request was refused.
-type Response struct {
-	Result   []TargetResult `json:"result"`
-	Success  bool           `json:"success"`
-	Errors   []Message      `json:"errors"`
-	Messages []Message      `json:"messages"`
+import (
+	"net/http"
+
+	"probe-agent/api/envelope"
+)
+
+// Response is the answer to a request that was not refused.
+type Response envelope.Envelope[[]TargetResult]
+
+// write answers with the response, target by target.
+func (a *Response) write(w http.ResponseWriter) {
+	entries := func(yield func([]byte) bool) {
+		for i := range a.Result {
+			if !yield(envelope.Render(&a.Result[i])) {
+				return
+			}
+		}
+	}
+	envelope.WriteList(w, http.StatusOK, envelope.List{Entries: entries}, func() []envelope.Message { return a.Messages })
 }
 
 // TargetResult holds the traces of one target.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 	"probe-agent/quota"
 )
@@ -45,9 +46,9 @@ type watcher interface {
 // run is Run without the rendering. The watcher may be nil.
 func (s *Service) run(ctx context.Context, req Request, w watcher) (*run, error) {
 	started := time.Now()
-	var wrong faults
+	var wrong envelope.Problems
 	spec, colos := s.check(req, &wrong)
-	if err := wrong.err(); err != nil {
+	if err := wrong.Err(); err != nil {
 		return nil, err
 	}
 	if s.annotator != nil {

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"probe-agent/api/body"
 )
 
 // Limits of a connection.
@@ -36,7 +38,7 @@ func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes: MaxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(errorLog{log.Handler()}, slog.LevelWarn),
 		// What a connection may send before a handler reads it.
-		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: maxBody, MaxReceiveBufferPerConnection: 4 * maxBody},
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: body.MaxSize, MaxReceiveBufferPerConnection: 4 * body.MaxSize},
 		// OPTIONS * is answered by the handler too, in the envelope.
 		DisableGeneralOptionsHandler: true,
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"probe-agent/api/envelope"
 	"probe-agent/lookup"
 	"probe-agent/prober"
 )
@@ -69,24 +70,24 @@ func New(c Config) (*Service, error) {
 }
 
 // Decode reads the JSON body of a request in Cloudflare's form and checks all
-// of it. The error is a *RequestError that names every wrong field.
+// of it. The error is a *envelope.Error that names every wrong field.
 func (s *Service) Decode(body []byte) (Request, error) { return s.decode(body, decodeRequest) }
 
 // DecodeNative is Decode for requests in the agent's own form.
 func (s *Service) DecodeNative(body []byte) (Request, error) { return s.decode(body, decodeNative) }
 
-func (s *Service) decode(body []byte, read func([]byte, *faults) (Request, bool)) (Request, error) {
-	var wrong faults
+func (s *Service) decode(body []byte, read func([]byte, *envelope.Problems) (Request, bool)) (Request, error) {
+	var wrong envelope.Problems
 	req, ok := read(body, &wrong)
 	if !ok {
-		return Request{}, wrong.err()
+		return Request{}, wrong.Err()
 	}
 	s.check(req, &wrong)
-	return req, wrong.err()
+	return req, wrong.Err()
 }
 
 // check adds everything that is wrong with req and returns what it asks for.
-func (s *Service) check(req Request, wrong *faults) (prober.Spec, []Colo) {
+func (s *Service) check(req Request, wrong *envelope.Problems) (prober.Spec, []Colo) {
 	checkTargets(req.Targets, wrong)
 	colos := selectColos(s.colos, req.Colos, wrong)
 	return req.Options.spec(wrong), colos
@@ -94,7 +95,7 @@ func (s *Service) check(req Request, wrong *faults) (prober.Spec, []Colo) {
 
 // Run traces all targets from all selected colos at once and returns the
 // answer, targets and colos in the order asked. It takes at most Deadline and
-// a few seconds. The error is a *RequestError, or matches ctx's when ctx ended
+// a few seconds. The error is a *envelope.Error, or matches ctx's when ctx ended
 // first; probing has stopped when Run returns. A request that was cut off, see
 // Handler.Cut, is answered with the traces that were done. A panic of a Colo or of a
 // Progress function comes out of Run, once all other traces have ended.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 )
 
@@ -73,7 +74,7 @@ func TestDeadline(t *testing.T) {
 		if late.Error != "Could not gather traceroute data: Code 2" || late.TimeMS != Deadline.Milliseconds() || good.Error != "" || len(good.Hops) != 1 {
 			t.Errorf("late %+v, good %+v", late, good)
 		}
-		want := []Message{{Code: 1002, Message: "ams01 → 192.0.2.1: did not answer in time"}}
+		want := []envelope.Message{{Code: 1002, Message: "ams01 → 192.0.2.1: did not answer in time"}}
 		if diff := cmp.Diff(want, got.Messages); diff != "" {
 			t.Errorf("messages (-want +got):\n%s", diff)
 		}
@@ -112,7 +113,7 @@ func TestFailures(t *testing.T) {
 	if diff := cmp.Diff([]string{"", words + "1", words + "2", words + "3", words + "4"}, codes); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)
 	}
-	want := []Message{
+	want := []envelope.Message{
 		{Code: 1001, Message: "one01 → example.invalid: no such host"},
 		{Code: 1002, Message: "two01 → example.invalid: offline"},
 		{Code: 1003, Message: "three01 → example.invalid: private address"},
@@ -128,8 +129,8 @@ func TestFailures(t *testing.T) {
 
 func TestRunChecksRequests(t *testing.T) {
 	_, err := newService(t, &fakeColo{name: "den01"}).Run(t.Context(), Request{Targets: []string{"a b"}, Options: Options{Port: -1}})
-	refused, ok := errors.AsType[*RequestError](err)
-	if !ok || len(refused.Faults) != 2 {
+	refused, ok := errors.AsType[*envelope.Error](err)
+	if !ok || len(refused.Errors) != 2 {
 		t.Fatalf("error %v", err)
 	}
 	for _, field := range []string{"/targets/0", "/options/port"} {

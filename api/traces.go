@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"probe-agent/api/body"
+	"probe-agent/api/envelope"
 	"probe-agent/api/native"
 )
 
@@ -11,14 +13,7 @@ import (
 // whoever asks does so in their own name.
 const nativePath = "/v1/traces"
 
-// tracesAnswer is the answer of nativePath in the envelope.
-type tracesAnswer struct {
-	Result   tracesResult `json:"result"`
-	Success  bool         `json:"success"`
-	Errors   []Message    `json:"errors"`
-	Messages []Message    `json:"messages"`
-}
-
+// tracesResult is the result of nativePath.
 type tracesResult struct {
 	RequestID  string           `json:"request_id"`
 	DurationNS int64            `json:"duration_ns"`
@@ -30,39 +25,39 @@ func (h *Handler) traces(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")
 	form, err := chooseForm(r.Header.Values("Accept"))
 	if err != nil {
-		writeError(w, r, err)
+		envelope.WriteError(w, r, err)
 		return
 	}
-	body, err := readBody(w, r)
+	text, err := body.Read(w, r)
 	if err != nil {
-		writeError(w, r, err)
+		envelope.WriteError(w, r, err)
 		return
 	}
-	req, err := h.service.DecodeNative(body)
+	req, err := h.service.DecodeNative(text)
 	if err != nil {
-		writeError(w, r, err)
+		envelope.WriteError(w, r, err)
 		return
 	}
-	exchangeOf(r).targets = len(req.Targets)
+	envelope.RecordOf(r.Context()).Targets = len(req.Targets)
 	if form != wholeForm {
 		h.stream(w, r, req, form)
 		return
 	}
 	done, err := h.service.run(r.Context(), req, nil)
 	if err != nil {
-		writeError(w, r, err)
+		envelope.WriteError(w, r, err)
 		return
 	}
 	notes := h.service.annotate(r.Context(), done.traces...)
 	result := tracesResult{
-		RequestID:  exchangeOf(r).ray,
+		RequestID:  envelope.RecordOf(r.Context()).RequestID,
 		DurationNS: done.took.Nanoseconds(),
 		Traces:     make([]native.Outcome, len(done.traces)),
 	}
 	for i, t := range done.traces {
 		result.Traces[i] = t.outcome(notes)
 	}
-	writeJSON(w, http.StatusOK, tracesAnswer{Result: result, Success: true, Errors: []Message{}, Messages: []Message{}})
+	envelope.Write(w, http.StatusOK, result)
 }
 
 // outcome is the trace in its native form.
@@ -100,18 +95,18 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, req Request, fo
 			panic(v)
 		}
 		logPanic(h.log, r, v)
-		exchangeOf(r).broken = true
-		_ = out.fail(codeInternal, faultOfAgent)
+		envelope.RecordOf(r.Context()).Broken = true
+		_ = out.fail(envelope.CodeInternal, faultOfAgent)
 	}()
-	if err := tell(out, live, exchangeOf(r).ray); err != nil {
+	if err := tell(out, live, envelope.RecordOf(r.Context()).RequestID); err != nil {
 		if out.last == 0 {
-			writeError(w, r, err)
+			envelope.WriteError(w, r, err)
 			return
 		}
 		// The client has gone or does not read, or has only closed its side: that
 		// one reads this.
-		exchangeOf(r).abandoned = true
+		envelope.RecordOf(r.Context()).Abandoned = true
 		live.stop()
-		_ = out.fail(codeUnavailable, "cut off: the client has closed its side of the connection, or does not read")
+		_ = out.fail(envelope.CodeUnavailable, "cut off: the client has closed its side of the connection, or does not read")
 	}
 }

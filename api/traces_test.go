@@ -14,13 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"probe-agent/api/body"
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 )
 
 // decodeTraces reads the answer of nativePath.
 func decodeTraces(t testing.TB, body []byte) tracesResult {
 	t.Helper()
-	var a tracesAnswer
+	var a envelope.Envelope[tracesResult]
 	if err := json.Unmarshal(body, &a); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
@@ -99,7 +101,7 @@ func TestNativeOptions(t *testing.T) {
 }
 
 func TestNativeRefusals(t *testing.T) {
-	long := strings.Repeat("x", maxPointed+1)
+	long := strings.Repeat("x", 65)
 	tests := map[string]struct {
 		body string
 		want []fault
@@ -135,7 +137,7 @@ func TestNativeRefusals(t *testing.T) {
 			}
 		}
 	}
-	if got := l.ask(t, h, http.MethodPost, nativePath, `{"targets":["`+strings.Repeat("x", maxBody)+`"]}`); got.status != http.StatusRequestEntityTooLarge {
+	if got := l.ask(t, h, http.MethodPost, nativePath, `{"targets":["`+strings.Repeat("x", body.MaxSize)+`"]}`); got.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a large body got %d", got.status)
 	}
 	if got := l.ask(t, h, http.MethodGet, nativePath, ""); got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "POST" {
@@ -148,7 +150,7 @@ func TestNativeRefusalIsSmall(t *testing.T) {
 	var body strings.Builder
 	body.WriteString(`{"targets":["192.0.2.1"]`)
 	for i := range 700 {
-		body.WriteString(`,"` + strings.Repeat("~", maxPointed-6) + string(rune('a'+i%26)) + strings.Repeat("\u0001", i%5) + `":0`)
+		body.WriteString(`,"` + strings.Repeat("~", 58) + string(rune('a'+i%26)) + strings.Repeat("\u0001", i%5) + `":0`)
 	}
 	body.WriteString("}")
 	got := loadLaw(t).ask(t, newHandler(t, &fakeColo{name: "den01"}), http.MethodPost, nativePath, strings.ReplaceAll(body.String(), "\u0001", `\u0001`))

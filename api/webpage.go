@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"probe-agent/api/envelope"
 )
 
 // pageGuard refuses what a page in a web browser on this host may have sent, for
@@ -23,7 +25,7 @@ func newPageGuard(proxies *Proxies) pageGuard {
 }
 
 // check returns why r is refused, nil when no page can have sent it.
-func (g pageGuard) check(r *http.Request) *RequestError {
+func (g pageGuard) check(r *http.Request) *envelope.Error {
 	const why = "no credentials are needed here, and a web page could have sent this"
 	asked := http.Request{Method: http.MethodPost, Host: r.Host, Header: r.Header} // reading counts too
 	if g.crossOrigin.Check(&asked) != nil {
@@ -42,7 +44,7 @@ func GuardPages(next http.Handler) http.Handler {
 	guard := newPageGuard(nil)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refused := guard.check(r); refused != nil {
-			refused.write(w)
+			refused.Write(w)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"probe-agent/api"
+	"probe-agent/api/envelope"
 	"probe-agent/internal/text"
 	"probe-agent/prober"
 )
@@ -176,8 +177,8 @@ func (t *tracing) printJSON(ctx context.Context, to terminal) (code int, err err
 		if ctx.Err() != nil && number > 1 {
 			return nil
 		}
-		if refused, ok := errors.AsType[*api.RequestError](err); ok {
-			response = refused.Response()
+		if refused, ok := errors.AsType[*envelope.Error](err); ok {
+			response = &api.Response{Errors: refused.Errors, Messages: []envelope.Message{}}
 		} else if err != nil {
 			return err
 		}

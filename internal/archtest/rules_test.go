@@ -16,7 +16,7 @@ func places() []place {
 		{
 			dir: "cmd/probe-agent",
 			own: []string{
-				"access", "api", "fleet", "lookup", "policy", "prober", "quota", "stats",
+				"access", "api", "api/envelope", "fleet", "lookup", "policy", "prober", "quota", "stats",
 				"internal/backlog", "internal/certificate", "internal/cgroup", "internal/config", "internal/daemon", "internal/hostaddr", "internal/inputfile", "internal/metrics",
 				"internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox", "internal/text",
 			},
@@ -24,7 +24,9 @@ func places() []place {
 		},
 		{dir: "access"},
 		{dir: "policy"},
-		{dir: "api", own: []string{"access", "api/native", "policy", "prober", "quota", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
+		{dir: "api/envelope", own: []string{"access"}},
+		{dir: "api/body", own: []string{"api/envelope"}},
+		{dir: "api", own: []string{"access", "api/body", "api/envelope", "api/native", "policy", "prober", "quota", "lookup", "stats"}, tests: []string{"packet", "internal/netsim/..."}},
 		{dir: "api/native", own: []string{"lookup", "packet", "prober", "stats"}},
 		{dir: "fleet", own: []string{"api", "prober"}, tests: []string{"internal/netsim/..."}},
 		{dir: "lookup"},
@@ -38,7 +40,7 @@ func places() []place {
 			own:   []string{"packet", "internal/netsim/..."},
 			tests: []string{"api", "prober", "stats", "internal/rawsock"},
 		},
-		{dir: "internal/e2e", tests: []string{"api", "api/native", "packet", "prober", "stats", "internal/certificate/certificatetest", "internal/rawsock", "internal/netsim/..."}},
+		{dir: "internal/e2e", tests: []string{"api", "api/envelope", "api/native", "packet", "prober", "stats", "internal/certificate/certificatetest", "internal/rawsock", "internal/netsim/..."}},
 		{dir: "internal/certificate", own: []string{"internal/inputfile"}, tests: []string{"internal/certificate/certificatetest"}},
 		{dir: "internal/certificate/certificatetest"},
 		{dir: "internal/config", own: []string{"internal/inputfile"}},

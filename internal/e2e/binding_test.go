@@ -12,7 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"probe-agent/api"
+	"probe-agent/api/envelope"
 	"probe-agent/internal/rawsock"
 	"probe-agent/prober"
 )
@@ -93,7 +93,7 @@ func TestDaemonInterfaceMadeAgain(t *testing.T) {
 	}
 	well()
 	on(t, f.Host, spareLink(t, netlink.LinkDel))
-	want := []api.Message{{Code: 1004, Message: fmt.Sprintf(
+	want := []envelope.Message{{Code: 1004, Message: fmt.Sprintf(
 		"den01 → %[1]v: could not send: no way to %[1]v: rawsock: interface spare: no such device", f.affected(false))}}
 	equal(t, want, ask(false).Messages)
 	f.addSpare(t)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"probe-agent/api"
+	"probe-agent/api/envelope"
 	"probe-agent/prober"
 )
 
@@ -59,7 +60,7 @@ func TestDaemonHostFaults(t *testing.T) {
 				case want == 0:
 					silent(t, affected)
 				default:
-					equal(t, []api.Message{{Code: 1004, Message: f.words(want, ipv6)}}, a.Messages)
+					equal(t, []envelope.Message{{Code: 1004, Message: f.words(want, ipv6)}}, a.Messages)
 					if affected.Error != "Could not gather traceroute data: Code 4" || len(affected.Hops) != 0 {
 						t.Errorf("error %q, %d hops", affected.Error, len(affected.Hops))
 					}

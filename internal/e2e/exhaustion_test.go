@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"probe-agent/api"
+	"probe-agent/api/envelope"
 	"probe-agent/internal/netsim/kernel/kerneltest"
 	"probe-agent/internal/rawsock"
 	"probe-agent/packet"
@@ -52,7 +52,7 @@ func TestDaemonWithoutDescriptors(t *testing.T) {
 		f.well(t, d.ask(t, http.MethodPost, endpointPath, f.both(prober.UDP, ipv6, 5)), prober.UDP, ipv6)
 	}
 	a := d.ask(t, http.MethodPost, endpointPath, `{"targets":["host.example"]}`)
-	want := []api.Message{{Code: 1001, Message: "den01 → host.example: the name could not be resolved"}}
+	want := []envelope.Message{{Code: 1001, Message: "den01 → host.example: the name could not be resolved"}}
 	equal(t, want, a.Messages)
 
 	answered := make(chan answer, 1)
@@ -91,7 +91,7 @@ func TestDaemonDeadNameServer(t *testing.T) {
 		a := d.ask(t, http.MethodPost, endpointPath, request)
 		dead, other := f.entries(t, a)
 		equal(t, f.hops(prober.ICMP, f.bystander(false), 0), rendered(t, other.Hops))
-		equal(t, []api.Message{{Code: 1001, Message: "den01 → host.example: the name server did not answer in time"}}, a.Messages)
+		equal(t, []envelope.Message{{Code: 1001, Message: "den01 → host.example: the name server did not answer in time"}}, a.Messages)
 		if dead.Error != "Could not gather traceroute data: Code 1" || dead.TimeMS > 5_500 {
 			t.Errorf("error %q after %d ms", dead.Error, dead.TimeMS)
 		}

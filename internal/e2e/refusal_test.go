@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"probe-agent/api"
+	"probe-agent/api/envelope"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
 )
@@ -18,7 +18,7 @@ type fault struct {
 	Pointer string
 }
 
-func faults(messages []api.Message) []fault {
+func faults(messages []envelope.Message) []fault {
 	var all []fault
 	for _, m := range messages {
 		f := fault{Code: m.Code}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -13,30 +12,12 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"probe-agent/access"
+	"probe-agent/api/envelope"
 )
 
 // statusAbandoned is logged and observed, never sent, for a request whose
 // client went away or was cut off. nginx uses the same number.
 const statusAbandoned = 499
-
-// exchange is what the log tells about one request.
-type exchange struct {
-	ray       string // id of the request: 16 hex digits, a hyphen, the colo
-	targets   int
-	abandoned bool
-	asked     bool             // reached what needs credentials
-	code      int              // of the error that it was refused with; 0: it was not
-	quiet     bool             // one of a flood that needs no line each
-	principal access.Principal // on whose behalf, as far as known
-	broken    bool             // the answer had begun when a fault of the agent ended it
-}
-
-type exchangeKey struct{}
-
-// exchangeOf returns the exchange that record made for r.
-func exchangeOf(r *http.Request) *exchange {
-	return r.Context().Value(exchangeKey{}).(*exchange)
-}
 
 // record names every request in its cf-ray header, tells the observer of it and
 // logs one line about it when it is done. Health checks and scrapes come every
@@ -47,25 +28,25 @@ func record(log *slog.Logger, colo string, observer Observer, draining func() bo
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			started, end := time.Now(), observer.Begin()
-			x := &exchange{ray: newRay(colo)}
-			w.Header().Set("cf-ray", x.ray)
+			x := &envelope.Record{RequestID: newRay(colo)}
+			w.Header().Set("cf-ray", x.RequestID)
 			sw := &statusWriter{ResponseWriter: w, draining: draining, status: http.StatusOK}
-			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+			r = r.WithContext(envelope.WithRecord(r.Context(), x))
 			// Deferred, as a handler may drop the connection by a panic.
 			defer func() {
 				switch {
-				case x.abandoned:
+				case x.Abandoned:
 					sw.status = statusAbandoned
-				case x.broken:
+				case x.Broken:
 					sw.status = http.StatusInternalServerError
 				}
 				took := time.Since(started)
 				end(chi.RouteContext(r.Context()).RoutePattern(), sw.status, took)
-				if x.asked {
-					observer.Asked(x.principal.Token, x.code)
+				if x.CredentialsNeeded {
+					observer.Asked(x.Principal.Token, x.Code)
 				}
 				level := slog.LevelInfo
-				if x.quiet || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == metricsPath {
+				if x.Quiet || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == metricsPath {
 					level = slog.LevelDebug
 				}
 				log.LogAttrs(r.Context(), level, "request",
@@ -73,17 +54,17 @@ func record(log *slog.Logger, colo string, observer Observer, draining func() bo
 					slog.String("path", loggable(r.URL.Path)),
 					slog.Int("status", sw.status),
 					slog.Duration("duration", took),
-					slog.String("ray", x.ray),
+					slog.String("ray", x.RequestID),
 					slog.String("remote", r.RemoteAddr),
 					slog.String("client", clientOf(r).String()),
-					slog.String("token", x.principal.Token),
-					slog.String("account", x.principal.Account),
-					slog.Int("targets", x.targets))
+					slog.String("token", x.Principal.Token),
+					slog.String("account", x.Principal.Account),
+					slog.Int("targets", x.Targets))
 			}()
 			next.ServeHTTP(sw, r)
 			if !sw.begun {
 				// net/http would answer 200 with an empty body.
-				x.abandoned = true
+				x.Abandoned = true
 				panic(http.ErrAbortHandler)
 			}
 		})
