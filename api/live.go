@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"probe-agent/api/native"
+	"probe-agent/api/v1"
 	"probe-agent/prober"
 )
 
@@ -25,15 +25,15 @@ type liveRun struct {
 	panicked *coloPanic
 
 	mu     sync.Mutex // guards what follows
-	begun  []native.Begun
+	begun  []v1.Begun
 	latest []traceState
 }
 
 // traceState is what is to be told of a trace.
 type traceState struct {
 	trace int
-	hops  []native.Hop    // as last seen, without names; nil: nothing to tell
-	done  *native.Outcome // instead of hops
+	hops  []v1.Hop    // as last seen, without names; nil: nothing to tell
+	done  *v1.Outcome // instead of hops
 }
 
 // start begins a run, whose owner must stop it.
@@ -67,14 +67,14 @@ func (l *liveRun) planned(traces []coloTrace) {
 	defer l.mu.Unlock()
 	l.latest = make([]traceState, len(traces))
 	for i := range traces {
-		l.begun = append(l.begun, native.Begun{Trace: i, Target: traces[i].target, Colo: traces[i].nativeColo()})
+		l.begun = append(l.begun, v1.Begun{Trace: i, Target: traces[i].target, Colo: traces[i].nativeColo()})
 	}
 	l.notify()
 }
 
 // progress implements watcher.
 func (l *liveRun) progress(trace int, so *prober.Result) {
-	l.post(traceState{trace: trace, hops: native.Hops(so, prober.Summarise(so), nil)})
+	l.post(traceState{trace: trace, hops: v1.Hops(so, prober.Summarise(so), nil)})
 }
 
 // done implements watcher.
@@ -98,7 +98,7 @@ func (l *liveRun) notify() {
 }
 
 // take returns what is to be told, each thing once.
-func (l *liveRun) take() (begun []native.Begun, states []traceState) {
+func (l *liveRun) take() (begun []v1.Begun, states []traceState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	begun, l.begun = l.begun, nil

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"probe-agent/api/native"
+	"probe-agent/api/v1"
 )
 
 // eventTimeout is how long one event may take to go out. A client that reads
@@ -27,7 +27,7 @@ type eventStream struct {
 // send writes one event. An error means that the client has gone or does not
 // read; nothing more can be sent then.
 func (s *eventStream) send(name string, data any) error {
-	event := native.Event{Name: name, ID: s.last + 1, Data: data}
+	event := v1.Event{Name: name, ID: s.last + 1, Data: data}
 	text := encodeEvent(s.form, event) // may panic: before anything is written
 	if s.last == 0 {
 		s.begin()
@@ -38,7 +38,7 @@ func (s *eventStream) send(name string, data any) error {
 
 // fail sends the event that ends a stream which cannot come to its end.
 func (s *eventStream) fail(code int, words string) error {
-	return s.send(native.EventAborted, native.Aborted{Errors: []native.Error{{Code: code, Message: words}}})
+	return s.send(v1.EventAborted, v1.Aborted{Errors: []v1.Error{{Code: code, Message: words}}})
 }
 
 // beat shows that the stream lives. It is no event of its own in SSE, where
@@ -50,7 +50,7 @@ func (s *eventStream) beat() error {
 	if s.form == sseForm {
 		return s.write([]byte(": heartbeat\n\n"))
 	}
-	return s.write(encodeEvent(s.form, native.Event{Name: native.EventHeartbeat, ID: s.last, Data: native.Heartbeat{}}))
+	return s.write(encodeEvent(s.form, v1.Event{Name: v1.EventHeartbeat, ID: s.last, Data: v1.Heartbeat{}}))
 }
 
 func (s *eventStream) begin() {
@@ -80,7 +80,7 @@ func (s *eventStream) write(text []byte) error {
 
 // encodeEvent is the event as it goes out: a line of JSON, or a block of
 // server-sent events, whose data is one line because JSON escapes line ends.
-func encodeEvent(form answerForm, event native.Event) []byte {
+func encodeEvent(form answerForm, event v1.Event) []byte {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)

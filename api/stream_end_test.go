@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api/native"
+	"probe-agent/api/v1"
 	"probe-agent/prober"
 )
 
@@ -37,7 +37,7 @@ func TestStreamPanic(t *testing.T) {
 				t.Fatalf("(-want +got):\n%s", diff)
 			}
 			last := events[len(events)-1]
-			if data := dataOf[native.Aborted](t, last); data.Errors[0].Code != 1051 || strings.Contains(string(last.Data), "cheese") {
+			if data := dataOf[v1.Aborted](t, last); data.Errors[0].Code != 1051 || strings.Contains(string(last.Data), "cheese") {
 				t.Errorf("%s", last.Data)
 			}
 			synctest.Wait()
@@ -78,11 +78,11 @@ func TestStreamCut(t *testing.T) {
 				t.Fatalf("%s (-want +got):\n%s", form.mediaType(), diff)
 			}
 			ends := rest[len(rest)-2:]
-			want := &native.Failure{Code: 2, Reason: "timed-out", Message: "cut short: the agent is shutting down"}
-			if diff := cmp.Diff(want, dataOf[native.Done](t, ends[0]).Outcome.Failure); diff != "" {
+			want := &v1.Failure{Code: 2, Reason: "timed-out", Message: "cut short: the agent is shutting down"}
+			if diff := cmp.Diff(want, dataOf[v1.Done](t, ends[0]).Outcome.Failure); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if end := dataOf[native.End](t, ends[1]); end.Traced != 1 || end.Failed != 1 {
+			if end := dataOf[v1.End](t, ends[1]); end.Traced != 1 || end.Failed != 1 {
 				t.Errorf("end %+v", end)
 			}
 		})

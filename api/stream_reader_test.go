@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api/native"
+	"probe-agent/api/v1"
 	"probe-agent/prober"
 )
 
@@ -74,9 +74,9 @@ func TestStreamSlowReader(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Name == native.EventHop {
+			if e.Name == v1.EventHop {
 				seen++
-				now := dataOf[native.HopChange](t, e).Hop.Sent
+				now := dataOf[v1.HopChange](t, e).Hop.Sent
 				if now <= sent {
 					t.Errorf("a hop with %d sent after one with %d", now, sent)
 				}
@@ -137,7 +137,7 @@ func TestStreamClientGone(t *testing.T) {
 			defer stop()
 			c := p.dial()
 			events := newEventReader(loadLaw(t), open(t, c, goodBody, form).Body, form)
-			if e, err := events.next(t); err != nil || e.Name != native.EventStarted {
+			if e, err := events.next(t); err != nil || e.Name != v1.EventStarted {
 				t.Fatalf("%v %v", e, err)
 			}
 			if err := after(t.Context(), 3*time.Second); err != nil {

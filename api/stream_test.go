@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api/native"
+	"probe-agent/api/v1"
 	"probe-agent/prober"
 )
 
@@ -99,27 +99,27 @@ func TestStreamIsLive(t *testing.T) {
 				}
 				line := fmt.Sprintf("%v %s", time.Since(started), e.Name)
 				switch e.Name {
-				case native.EventStarted:
-					data := dataOf[native.Started](t, e)
+				case v1.EventStarted:
+					data := dataOf[v1.Started](t, e)
 					for _, b := range data.Traces {
 						line += fmt.Sprintf(" %d:%s@%s", b.Trace, b.Target, b.Colo.Name)
 					}
 					if data.RequestID != resp.Header.Get("cf-ray") {
 						t.Errorf("request %s, cf-ray %s", data.RequestID, resp.Header.Get("cf-ray"))
 					}
-				case native.EventHop:
-					data := dataOf[native.HopChange](t, e)
+				case v1.EventHop:
+					data := dataOf[v1.HopChange](t, e)
 					line += fmt.Sprintf(" %d %d %s", data.Trace, data.Hop.TTL, data.Hop.Nodes[0].IP)
-				case native.EventDone:
-					data := dataOf[native.Done](t, e)
+				case v1.EventDone:
+					data := dataOf[v1.Done](t, e)
 					line += fmt.Sprintf(" %d", data.Trace)
 					if f := data.Outcome.Failure; f != nil {
 						line += " " + f.Reason
 					} else {
 						line += fmt.Sprintf(" %s %d hops", data.Outcome.Trace.Stop, len(data.Outcome.Trace.Hops))
 					}
-				case native.EventEnd:
-					data := dataOf[native.End](t, e)
+				case v1.EventEnd:
+					data := dataOf[v1.End](t, e)
 					line += fmt.Sprintf(" %v, %d and %d", time.Duration(data.DurationNS), data.Traced, data.Failed)
 				}
 				got = append(got, line)
@@ -176,8 +176,8 @@ func TestStreamTellsChangesOnly(t *testing.T) {
 		defer c.Close()
 		var got []string
 		for _, e := range newEventReader(loadLaw(t), open(t, c, goodBody, ndjsonForm).Body, ndjsonForm).all(t) {
-			if e.Name == native.EventHop {
-				h := dataOf[native.HopChange](t, e).Hop
+			if e.Name == v1.EventHop {
+				h := dataOf[v1.HopChange](t, e).Hop
 				got = append(got, fmt.Sprintf("ttl %d: %d sent, %d nodes", h.TTL, h.Sent, len(h.Nodes)))
 			}
 		}
@@ -209,11 +209,11 @@ func TestStreamNames(t *testing.T) {
 		var got []string
 		for _, e := range events.all(t) {
 			switch e.Name {
-			case native.EventHop:
-				n := dataOf[native.HopChange](t, e).Hop.Nodes[0]
+			case v1.EventHop:
+				n := dataOf[v1.HopChange](t, e).Hop.Nodes[0]
 				got = append(got, n.Name)
-			case native.EventDone:
-				for _, hop := range dataOf[native.Done](t, e).Outcome.Trace.Hops {
+			case v1.EventDone:
+				for _, hop := range dataOf[v1.Done](t, e).Outcome.Trace.Hops {
 					got = append(got, "done "+hop.Nodes[0].Name)
 				}
 			}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"probe-agent/api/native"
+	"probe-agent/api/v1"
 )
 
 // heartbeat is for how long a stream is silent at most. Proxies drop
@@ -20,7 +20,7 @@ const heartbeat = 10 * time.Second
 // of the first write that failed, or with that of the run. A panic of the run
 // comes out of it.
 func tell(out *eventStream, live *liveRun, ray string) error {
-	t := &teller{out: out, live: live, ray: ray, notes: make(native.Notes)}
+	t := &teller{out: out, live: live, ray: ray, notes: make(v1.Notes)}
 	quiet := time.NewTimer(heartbeat)
 	defer quiet.Stop()
 	for {
@@ -46,7 +46,7 @@ func tell(out *eventStream, live *liveRun, ray string) error {
 				return err
 			}
 			t.end.DurationNS = live.run.took.Nanoseconds()
-			return out.send(native.EventEnd, t.end)
+			return out.send(v1.EventEnd, t.end)
 		}
 	}
 }
@@ -57,8 +57,8 @@ type teller struct {
 	live  *liveRun
 	ray   string
 	told  []map[int][]byte // by trace, then TTL: the hop as it was last, without names
-	notes native.Notes     // of the addresses told so far
-	end   native.End
+	notes v1.Notes         // of the addresses told so far
+	end   v1.End
 }
 
 // news tells what has changed.
@@ -69,7 +69,7 @@ func (t *teller) news() error {
 		for i := range t.told {
 			t.told[i] = make(map[int][]byte)
 		}
-		if err := t.out.send(native.EventStarted, native.Started{RequestID: t.ray, Traces: begun}); err != nil {
+		if err := t.out.send(v1.EventStarted, v1.Started{RequestID: t.ray, Traces: begun}); err != nil {
 			return err
 		}
 	}
@@ -88,7 +88,7 @@ func (t *teller) state(s traceState) error {
 		} else {
 			t.end.Failed++
 		}
-		return t.out.send(native.EventDone, native.Done{Trace: s.trace, Outcome: *s.done})
+		return t.out.send(v1.EventDone, v1.Done{Trace: s.trace, Outcome: *s.done})
 	}
 	for _, hop := range s.hops {
 		if err := t.hop(s.trace, hop); err != nil {
@@ -101,7 +101,7 @@ func (t *teller) state(s traceState) error {
 		if ttl <= len(s.hops) {
 			continue
 		}
-		if err := t.hop(s.trace, native.Hop{TTL: ttl, Nodes: []native.Node{}}); err != nil {
+		if err := t.hop(s.trace, v1.Hop{TTL: ttl, Nodes: []v1.Node{}}); err != nil {
 			return err
 		}
 		delete(told, ttl)
@@ -110,7 +110,7 @@ func (t *teller) state(s traceState) error {
 }
 
 // hop tells a hop, unless it is as it was told last.
-func (t *teller) hop(trace int, hop native.Hop) error {
+func (t *teller) hop(trace int, hop v1.Hop) error {
 	told := t.told[trace]
 	if hop.Sent == 0 && told[hop.TTL] == nil {
 		return nil
@@ -124,12 +124,12 @@ func (t *teller) hop(trace int, hop native.Hop) error {
 	}
 	told[hop.TTL] = form
 	t.annotate(hop.Nodes)
-	return t.out.send(native.EventHop, native.HopChange{Trace: trace, Hop: hop})
+	return t.out.send(v1.EventHop, v1.HopChange{Trace: trace, Hop: hop})
 }
 
 // annotate fills in what is known already of the nodes: the look-ups began
 // when they were first heard of, and a live stream waits for none.
-func (t *teller) annotate(nodes []native.Node) {
+func (t *teller) annotate(nodes []v1.Node) {
 	if t.live.service.annotator == nil {
 		return
 	}

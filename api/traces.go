@@ -6,7 +6,7 @@ import (
 
 	"probe-agent/api/body"
 	"probe-agent/api/envelope"
-	"probe-agent/api/native"
+	"probe-agent/api/v1"
 )
 
 // nativePath is the endpoint of the native API. Accounts are not part of it:
@@ -15,9 +15,9 @@ const nativePath = "/v1/traces"
 
 // tracesResult is the result of nativePath.
 type tracesResult struct {
-	RequestID  string           `json:"request_id"`
-	DurationNS int64            `json:"duration_ns"`
-	Traces     []native.Outcome `json:"traces"`
+	RequestID  string       `json:"request_id"`
+	DurationNS int64        `json:"duration_ns"`
+	Traces     []v1.Outcome `json:"traces"`
 }
 
 // traces serves nativePath: all at once, or live.
@@ -52,7 +52,7 @@ func (h *Handler) traces(w http.ResponseWriter, r *http.Request) {
 	result := tracesResult{
 		RequestID:  envelope.RecordOf(r.Context()).RequestID,
 		DurationNS: done.took.Nanoseconds(),
-		Traces:     make([]native.Outcome, len(done.traces)),
+		Traces:     make([]v1.Outcome, len(done.traces)),
 	}
 	for i, t := range done.traces {
 		result.Traces[i] = t.outcome(notes)
@@ -61,20 +61,20 @@ func (h *Handler) traces(w http.ResponseWriter, r *http.Request) {
 }
 
 // outcome is the trace in its native form.
-func (t *coloTrace) outcome(notes native.Notes) native.Outcome {
-	o := native.Outcome{Target: t.target, Colo: t.nativeColo(), TookNS: t.took.Nanoseconds()}
+func (t *coloTrace) outcome(notes v1.Notes) v1.Outcome {
+	o := v1.Outcome{Target: t.target, Colo: t.nativeColo(), TookNS: t.took.Nanoseconds()}
 	if t.failure != nil {
-		o.Failure = &native.Failure{
+		o.Failure = &v1.Failure{
 			Code: int(t.failure.Code), Reason: t.failure.Code.String(), Message: t.failure.Reason,
 		}
 		return o
 	}
-	o.Trace = native.NewTrace(t.result, t.summary, notes)
+	o.Trace = v1.NewTrace(t.result, t.summary, notes)
 	return o
 }
 
-func (t *coloTrace) nativeColo() native.Colo {
-	return native.Colo{Name: t.colo.Name(), City: t.colo.City()}
+func (t *coloTrace) nativeColo() v1.Colo {
+	return v1.Colo{Name: t.colo.Name(), City: t.colo.City()}
 }
 
 // streamTimeout is when a stream ends that nobody reads fast enough, counted

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/api"
-	"probe-agent/api/native"
+	"probe-agent/api/v1"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
 )
@@ -107,8 +107,8 @@ func (l *live) await(t testing.TB, name string, v any) {
 func (l *live) awaitHop(t testing.TB, ttl int) string {
 	t.Helper()
 	for {
-		var change native.HopChange
-		l.await(t, native.EventHop, &change)
+		var change v1.HopChange
+		l.await(t, v1.EventHop, &change)
 		if change.Hop.TTL == ttl && len(change.Hop.Nodes) > 0 {
 			return change.Hop.Nodes[0].IP.String()
 		}
@@ -151,8 +151,8 @@ func TestLive(t *testing.T) {
 		// What the trace still lacks can be sent from now on only.
 		d.reload(t, config, "rate: 10000\n")
 		equal(t, []string{d.Routers[0].IPv4.String(), d.Routers[2].IPv4.String()}, seen)
-		var done native.Done
-		l.await(t, native.EventDone, &done)
+		var done v1.Done
+		l.await(t, v1.EventDone, &done)
 		hops, total := done.Outcome.Trace.Hops, 0
 		for _, hop := range hops {
 			total += hop.Sent
@@ -163,8 +163,8 @@ func TestLive(t *testing.T) {
 		if total != 640 || early > late || late >= total {
 			t.Errorf("%s: %d and %d probes of %d had been sent when hops were read", form, early, late, total)
 		}
-		var end native.End
-		if l.await(t, native.EventEnd, &end); end.Traced != 1 || end.Failed != 0 {
+		var end v1.End
+		if l.await(t, v1.EventEnd, &end); end.Traced != 1 || end.Failed != 0 {
 			t.Errorf("%s: end %+v", form, end)
 		}
 		if e, err := l.next(); !errors.Is(err, io.EOF) {
@@ -195,14 +195,14 @@ func TestLiveCut(t *testing.T) {
 	l := d.watch(t, sse, endlessly(d.Lab))
 	l.awaitHop(t, 1)
 	d.terminate(t)
-	var done native.Done
-	l.await(t, native.EventDone, &done)
-	want := &native.Failure{Code: int(api.TimedOut), Reason: api.TimedOut.String(), Message: "cut short: the agent is shutting down"}
+	var done v1.Done
+	l.await(t, v1.EventDone, &done)
+	want := &v1.Failure{Code: int(api.TimedOut), Reason: api.TimedOut.String(), Message: "cut short: the agent is shutting down"}
 	if diff := cmp.Diff(want, done.Outcome.Failure); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	var end native.End
-	if l.await(t, native.EventEnd, &end); end.Traced != 0 || end.Failed != 1 {
+	var end v1.End
+	if l.await(t, v1.EventEnd, &end); end.Traced != 0 || end.Failed != 1 {
 		t.Errorf("end %+v", end)
 	}
 	d.awaitLog(t, "stopped")

@@ -1,4 +1,4 @@
-package native
+package v1
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-// Package native renders traces in the agent's own form: everything that a
+// Package v1 renders traces in the agent's own form: everything that a
 // [prober.Result] holds, with names and AS numbers.
 //
 // It is pure: results in, values with JSON tags out. openapi.yaml of package
@@ -6,4 +6,4 @@
 // nanoseconds and their names end in _ns. An address is null where nobody
 // answered, and empty where the colo does not tell who did. What a value does
 // not have is null, never 0. Lists are never null.
-package native
+package v1

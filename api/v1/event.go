@@ -1,4 +1,4 @@
-package native
+package v1
 
 // An Event is one of a live stream. Data is one of the types below; or nothing
 // for a heartbeat.
