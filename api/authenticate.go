@@ -12,8 +12,8 @@ import (
 	"probe-agent/api/envelope"
 )
 
-// door lets requests in on somebody's behalf, or not at all.
-type door struct {
+// authenticator identifies callers.
+type authenticator struct {
 	credentials  *access.Registry
 	proxies      *Proxies
 	certificates func() bool
@@ -21,19 +21,19 @@ type door struct {
 	guard        pageGuard
 }
 
-func newDoor(c HandlerConfig) *door {
-	d := &door{
+func newAuthenticator(c HandlerConfig) *authenticator {
+	a := &authenticator{
 		credentials: c.Credentials, proxies: c.Proxies, certificates: c.ClientCertificates,
 		failures: newFailures(),
 	}
-	if d.proxies == nil {
-		d.proxies = new(Proxies)
+	if a.proxies == nil {
+		a.proxies = new(Proxies)
 	}
-	d.guard = newPageGuard(d.proxies)
-	if d.certificates == nil {
-		d.certificates = func() bool { return false }
+	a.guard = newPageGuard(a.proxies)
+	if a.certificates == nil {
+		a.certificates = func() bool { return false }
 	}
-	return d
+	return a
 }
 
 // authenticate passes requests with credentials for the account in their path,
@@ -43,12 +43,12 @@ func newDoor(c HandlerConfig) *door {
 //
 // Right credentials always pass, whatever came from the same address before;
 // strangers are answered with 429 once they are too many from one address.
-func (d *door) authenticate(next http.Handler) http.Handler {
+func (a *authenticator) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		envelope.RecordOf(r.Context()).CredentialsNeeded = true
-		principal, refused := d.identify(r, time.Now())
+		principal, refused := a.identify(r, time.Now())
 		if refused != nil {
-			d.refuse(w, r, refused)
+			a.refuse(w, r, refused)
 			return
 		}
 		envelope.RecordOf(r.Context()).Principal = principal
@@ -57,8 +57,8 @@ func (d *door) authenticate(next http.Handler) http.Handler {
 }
 
 // refuse answers a request that is not let in.
-func (d *door) refuse(w http.ResponseWriter, r *http.Request, refused *envelope.Error) {
-	if wait := d.failures.count(clientOf(r), time.Now()); wait > 0 {
+func (a *authenticator) refuse(w http.ResponseWriter, r *http.Request, refused *envelope.Error) {
+	if wait := a.failures.count(clientOf(r), time.Now()); wait > 0 {
 		envelope.RecordOf(r.Context()).Quiet = true
 		refused = envelope.NewError(http.StatusTooManyRequests, envelope.CodeTooMany, "too many requests without valid credentials from one address")
 		refused.RetryAfter = wait
@@ -68,12 +68,12 @@ func (d *door) refuse(w http.ResponseWriter, r *http.Request, refused *envelope.
 
 // refusePages refuses what a web page may have sent, whatever its path, while
 // there are no credentials.
-func (d *door) refusePages(next http.Handler) http.Handler {
+func (a *authenticator) refusePages(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if d.credentials != nil && d.credentials.Empty() {
-			if refused := d.guard.check(r); refused != nil {
+		if a.credentials != nil && a.credentials.Empty() {
+			if refused := a.guard.check(r); refused != nil {
 				envelope.RecordOf(r.Context()).CredentialsNeeded = true
-				d.refuse(w, r, refused)
+				a.refuse(w, r, refused)
 				return
 			}
 		}
@@ -81,18 +81,18 @@ func (d *door) refusePages(next http.Handler) http.Handler {
 	})
 }
 
-func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *envelope.Error) {
-	if d.certificates() && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
+func (a *authenticator) identify(r *http.Request, now time.Time) (access.Principal, *envelope.Error) {
+	if a.certificates() && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
 		return access.Principal{}, unauthenticated("a client certificate is required", "")
 	}
-	if d.credentials == nil || d.credentials.Empty() {
+	if a.credentials == nil || a.credentials.Empty() {
 		return access.Principal{}, nil
 	}
 	shown, refused := readCredentials(r.Header)
 	if refused != nil {
 		return access.Principal{}, refused
 	}
-	credential, err := d.holder(shown, now)
+	credential, err := a.holder(shown, now)
 	switch {
 	case shown.secret == "":
 		return access.Principal{}, unauthenticated("", "send Authorization: Bearer TOKEN, or both of X-Auth-Email and X-Auth-Key")
@@ -114,11 +114,11 @@ func (d *door) identify(r *http.Request, now time.Time) (access.Principal, *enve
 	return access.Principal{Token: credential.Name, Account: account}, nil
 }
 
-func (d *door) holder(shown presented, now time.Time) (access.Credential, error) {
+func (a *authenticator) holder(shown presented, now time.Time) (access.Credential, error) {
 	if shown.email != "" {
-		return d.credentials.Key(shown.email, shown.secret, now)
+		return a.credentials.Key(shown.email, shown.secret, now)
 	}
-	return d.credentials.Token(shown.secret, now)
+	return a.credentials.Token(shown.secret, now)
 }
 
 // unauthenticated refuses somebody unknown. The error has Cloudflare's words, and

@@ -43,16 +43,16 @@ type HandlerConfig struct {
 // is in the envelope of the contract; all but those of Metrics, live streams
 // and the contract itself.
 type Handler struct {
-	service *Service
-	ready   func() error
-	log     *slog.Logger
-	gate    *gate
-	routes  chi.Router
+	service   *Service
+	ready     func() error
+	log       *slog.Logger
+	admission *admission
+	routes    chi.Router
 }
 
 // NewHandler returns a Handler.
 func NewHandler(c HandlerConfig) *Handler {
-	h := &Handler{service: c.Service, ready: c.Ready, log: c.Log, gate: newGate(c.Limiter)}
+	h := &Handler{service: c.Service, ready: c.Ready, log: c.Log, admission: newAdmission(c.Limiter)}
 	if h.ready == nil {
 		h.ready = func() error { return nil }
 	}
@@ -64,18 +64,18 @@ func NewHandler(c HandlerConfig) *Handler {
 	if observer == nil {
 		observer = unobserved{}
 	}
-	door := newDoor(c)
-	h.routes.Use(door.proxies.findClient, record(h.log, h.service.colos[0].Name(), observer, h.gate.limiter.Draining),
-		recoverPanics(h.log), door.refusePages)
+	auth := newAuthenticator(c)
+	h.routes.Use(auth.proxies.findClient, record(h.log, h.service.colos[0].Name(), observer, h.admission.limiter.Draining),
+		recoverPanics(h.log), auth.refusePages)
 	h.routes.NotFound(refuseRoute)
 	h.routes.MethodNotAllowed(h.refuseMethod)
 	for _, base := range []string{"/client/v4", ""} {
-		h.routes.With(requireAccount, door.authenticate, h.gate.admit).Post(base+traceroutePath, h.traceroute)
+		h.routes.With(requireAccount, auth.authenticate, h.admission.admit).Post(base+traceroutePath, h.traceroute)
 	}
-	h.routes.With(door.authenticate, h.gate.admit).Post(nativePath, h.traces)
+	h.routes.With(auth.authenticate, h.admission.admit).Post(nativePath, h.traces)
 	lookedAt := map[string]http.HandlerFunc{"/healthz": h.healthz, "/readyz": h.readyz, contractPath: serveContract()}
 	if c.Metrics != nil {
-		lookedAt[metricsPath] = door.authenticate(uncached(c.Metrics)).ServeHTTP
+		lookedAt[metricsPath] = auth.authenticate(uncached(c.Metrics)).ServeHTTP
 	}
 	for path, serve := range lookedAt {
 		h.routes.Get(path, serve)
@@ -91,12 +91,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.S
 // say so. Requests under way go on; the channel is closed when the last of
 // them has been answered. Calling it again returns the same channel.
 func (h *Handler) Drain() <-chan struct{} {
-	return h.gate.limiter.Drain()
+	return h.admission.limiter.Drain()
 }
 
 // Cut ends the traces of the requests under way. They are answered with what
 // they have: a trace that was cut short has failed with TimedOut.
-func (h *Handler) Cut() { h.gate.cut() }
+func (h *Handler) Cut() { h.admission.cut() }
 
 func (h *Handler) traceroute(w http.ResponseWriter, r *http.Request) {
 	text, err := body.Read(w, r)

@@ -12,7 +12,7 @@ import (
 // The golden rendering of a trace with everything in it is what the contract
 // says.
 func TestNativeFormKeepsContract(t *testing.T) {
-	text, err := os.ReadFile("native/testdata/trace.json")
+	text, err := os.ReadFile("v1/testdata/trace.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,23 +16,23 @@ import (
 // not wait for its traces any longer.
 var errCut = errors.New("api: the agent is shutting down")
 
-// gate lets requests into the limiter.
-type gate struct {
+// admission passes the requests that the limits permit.
+type admission struct {
 	limiter *quota.Limiter
 	life    context.Context // ends when what is inside is cut off
 	cut     context.CancelFunc
 }
 
-func newGate(limiter *quota.Limiter) *gate {
+func newAdmission(limiter *quota.Limiter) *admission {
 	if limiter == nil {
 		var err error
 		if limiter, err = quota.New(quota.Default()); err != nil {
 			panic(err) // the defaults are in their own ranges
 		}
 	}
-	g := &gate{limiter: limiter}
-	g.life, g.cut = context.WithCancel(context.Background())
-	return g
+	a := &admission{limiter: limiter}
+	a.life, a.cut = context.WithCancel(context.Background())
+	return a
 }
 
 type visitKey struct{}
@@ -48,10 +48,10 @@ func visitOf(ctx context.Context) *quota.Ticket {
 // admit passes a request on behalf of its access.Principal or refuses it, before
 // its body is read. What it asks for waits its turn in Service.run; whatever it
 // then holds or waits for ends with it.
-func (g *gate) admit(next http.Handler) http.Handler {
+func (a *admission) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := access.PrincipalOf(r.Context())
-		visit, allowance, err := g.limiter.Admit(quota.Caller{Token: who.Token, Account: who.Account})
+		visit, allowance, err := a.limiter.Admit(quota.Caller{Token: who.Token, Account: who.Account})
 		tellAllowance(w.Header(), allowance)
 		if err != nil {
 			envelope.WriteError(w, r, notAdmitted(err))
@@ -60,7 +60,7 @@ func (g *gate) admit(next http.Handler) http.Handler {
 		defer visit.Close()
 		ctx, end := context.WithCancelCause(context.WithValue(r.Context(), visitKey{}, visit))
 		defer end(nil)
-		defer context.AfterFunc(g.life, func() { end(errCut) })()
+		defer context.AfterFunc(a.life, func() { end(errCut) })()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
