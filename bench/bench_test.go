@@ -41,11 +41,12 @@ func TestMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := b.measure(t.Context(), []string{"throughput", "accuracy", "path", "scaling", "start"})
+	b.before = b.agent
+	table := b.measure(t.Context(), []string{"throughput", "accuracy", "path", "scaling", "start", "versions"})
 	if err := b.close(); err != nil {
 		t.Error(err)
 	}
-	if len(table) != 6 {
+	if len(table) != 15 {
 		t.Errorf("%d rows", len(table))
 	}
 	for _, row := range table {

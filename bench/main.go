@@ -49,6 +49,7 @@ type settings struct {
 	place   string // file to put the run into
 	profile string // directory
 	agent   string // path of the program; empty: build it
+	before  string // path of an earlier one; empty: none
 }
 
 func parse(arguments []string) (settings, error) {
@@ -62,6 +63,7 @@ func parse(arguments []string) (settings, error) {
 	flags.StringVar(&s.place, "o", "", "also put the run into this Markdown `file`, between its marks")
 	flags.StringVar(&s.profile, "profile", "", "write CPU profiles of the engine to this `directory`")
 	flags.StringVar(&s.agent, "agent", "", "measure this `program` instead of one built from the module")
+	flags.StringVar(&s.before, "before", "", "compare the agent with this `program`, an earlier one (measurement versions)")
 	if err := flags.Parse(arguments); err != nil {
 		return s, err
 	}
@@ -78,6 +80,9 @@ func parse(arguments []string) (settings, error) {
 		if !slices.Contains(names, name) {
 			return s, fmt.Errorf("no measurement %q; there are %s", name, strings.Join(names, ", "))
 		}
+	}
+	if slices.Contains(s.only, versionsName) && s.before == "" {
+		return s, fmt.Errorf("measurement %s needs -before", versionsName)
 	}
 	return s, nil
 }

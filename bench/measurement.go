@@ -17,7 +17,9 @@ type measurement struct {
 	name  string
 	needs []program
 	goals []report.Goal
-	run   func(context.Context, *bench) ([]report.Outcome, error) // one for each goal
+	// compares: with an earlier agent; left out when none is given.
+	compares bool
+	run      func(context.Context, *bench) ([]report.Outcome, error) // one for each goal
 }
 
 // measurements returns all of them, in the order of the table.
@@ -26,7 +28,7 @@ func measurements() []measurement {
 		throughput(), ceiling(), memoryNetwork(),
 		idleAccuracy(), loadedAccuracy(),
 		answeringPath(), silentHops(), silentTarget(), pathLengths(),
-		scaling(), memory(), readiness(),
+		scaling(), memory(), readiness(), versions(),
 	}
 }
 
@@ -42,7 +44,7 @@ func measurementNames() []string {
 func (b *bench) measure(ctx context.Context, only []string) report.Table {
 	var table report.Table
 	for _, m := range measurements() {
-		if len(only) > 0 && !slices.Contains(only, m.name) || ctx.Err() != nil {
+		if len(only) > 0 && !slices.Contains(only, m.name) || m.compares && b.before == "" || ctx.Err() != nil {
 			continue
 		}
 		started := time.Now()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -53,6 +54,7 @@ const (
 	pathAnswering    pathKind = "answering"
 	pathSilentHops   pathKind = "silent-hops"
 	pathSilentTarget pathKind = "silent-target"
+	pathManyTargets  pathKind = "many-targets" // as answering, with all of pathTargets at its end
 )
 
 func (k pathKind) scenario() (*netsim.Scenario, error) {
@@ -65,6 +67,8 @@ func (k pathKind) scenario() (*netsim.Scenario, error) {
 		for _, ttl := range []int{3, 5, 8, 10} {
 			s.Hops[ttl-1].Silent = true
 		}
+	case pathManyTargets:
+		s.Target.Also = []netip.Prefix{pathTargets()}
 	case pathSilentTarget:
 		s.Target.Silent = true
 	default:
@@ -72,6 +76,9 @@ func (k pathKind) scenario() (*netsim.Scenario, error) {
 	}
 	return s, nil
 }
+
+// pathTargets are the addresses behind a path of pathManyTargets.
+func pathTargets() netip.Prefix { return netip.MustParsePrefix("198.18.128.0/21") }
 
 // runNetwork is the network: it says that it is up, carries packets until its
 // standard input ends, and prints what it counted.
