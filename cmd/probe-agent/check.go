@@ -7,14 +7,17 @@ import (
 	"io"
 	"os"
 
+	"probe-agent/internal/agent"
 	"probe-agent/internal/preflight"
+	"probe-agent/internal/rawsock"
+	"probe-agent/internal/settings"
 	"probe-agent/lookup"
 )
 
 type checkCommand struct {
 	JSON bool   `name:"json" help:"Print JSON."`
 	DNS  string `name:"dns" placeholder:"NAME" help:"Look up this name too. Without it nothing is sent."`
-	socketFlags
+	settings.SocketFlags
 }
 
 // Help is the long description.
@@ -42,7 +45,7 @@ func (c *checkCommand) Run(t terminal) error {
 
 func (c *checkCommand) findings() []preflight.Finding {
 	root := os.DirFS("/")
-	transport, err := openTransport(c.socketFlags)
+	transport, err := c.open()
 	// After the sockets, since opening them puts the capability in effect.
 	findings := []preflight.Finding{preflight.Capability(root)}
 	source := preflight.KernelSource
@@ -59,6 +62,14 @@ func (c *checkCommand) findings() []preflight.Finding {
 		findings = append(findings, lookUp(c.DNS))
 	}
 	return findings
+}
+
+func (c *checkCommand) open() (*rawsock.Transport, error) {
+	options, err := c.Sockets()
+	if err != nil {
+		return nil, err
+	}
+	return agent.OpenSockets(options)
 }
 
 // lookUp finds whether name resolves as a target's would.

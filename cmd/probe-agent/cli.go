@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/alecthomas/kong"
 
 	"probe-agent/access"
 	"probe-agent/internal/daemon"
 	"probe-agent/internal/inputfile"
+	"probe-agent/internal/settings"
 )
 
 // Exit codes, the same for every subcommand.
@@ -61,7 +61,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		defer t.signals.Close()
 		ctx = t.signals.Stop()
 	}
-	parser, _, err := newParser(kong.Writers(t.out, stderr), readingFiles(ctx, t.files))
+	parser, _, err := newParser(ctx, t.files, kong.Writers(t.out, stderr))
 	if err != nil {
 		return fail(stderr, err)
 	}
@@ -75,7 +75,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	if !parsed.Selected().Tag.Has("no-settings") {
-		if err := readEnvironment().check(parser.Model.Node); err != nil {
+		if err := settings.CheckEnvironment(parser.Model.Node); err != nil {
 			return fail(stderr, err)
 		}
 	}
@@ -97,27 +97,15 @@ func (t *terminal) exitCode(code int) int {
 	return code
 }
 
-// newParser returns a parser of the command line, and what it parses into.
-func newParser(options ...kong.Option) (*kong.Kong, *commandLine, error) {
+// newParser returns a parser of the command line, and what it parses into. files
+// opens the files that flags name, until ctx ends.
+func newParser(ctx context.Context, files *inputfile.Opener, options ...kong.Option) (*kong.Kong, *commandLine, error) {
 	line := new(commandLine)
-	parser, err := kong.New(line, slices.Concat([]kong.Option{readingFiles(context.Background(), new(inputfile.Opener))}, options, []kong.Option{
+	parser, err := settings.NewParser(ctx, line, files, append(options,
 		kong.Name("probe-agent"),
 		kong.Description("A traceroute daemon that answers Cloudflare's traceroute endpoint."),
-		kong.NamedMapper(nonEmptyType, nonEmpty()),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-	})...)
-	if err != nil {
-		return nil, nil, err
-	}
-	readEnvironment().nameVariables(parser.Model.Node)
-	return parser, line, nil
-}
-
-// readingFiles is how flags read the files that they name.
-func readingFiles(ctx context.Context, files *inputfile.Opener) kong.Option {
-	return kong.OptionFunc(func(k *kong.Kong) error {
-		return errors.Join(kong.BindTo(ctx, (*context.Context)(nil)).Apply(k), kong.Bind(files).Apply(k))
-	})
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))...)
+	return parser, line, err
 }
 
 func fail(stderr io.Writer, err error) int {

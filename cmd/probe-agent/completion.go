@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"probe-agent/internal/settings"
 )
 
 type completionCommand struct {
@@ -57,13 +59,10 @@ func completable(node *kong.Node) []completableCommand {
 	return all
 }
 
-// chooser is a flag's value that is one of a few words.
-type chooser interface{ choices() []string }
-
 // choices returns the words that a flag's value is one of; none: anything else.
 func choices(flag *kong.Flag) []string {
-	if value, ok := reflect.TypeAssert[chooser](flag.Target.Addr()); ok {
-		return value.choices()
+	if value, ok := reflect.TypeAssert[settings.Chooser](flag.Target.Addr()); ok {
+		return value.Choices()
 	}
 	return nil
 }

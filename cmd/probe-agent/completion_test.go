@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"probe-agent/internal/inputfile"
 )
 
 // output runs a subcommand that has to succeed.
@@ -136,7 +138,7 @@ func askFish(t *testing.T, shell, script string, lines []string) *exec.Cmd {
 
 // Every word that is offered for a flag's value is accepted as one.
 func TestChoices(t *testing.T) {
-	parser, _, err := newParser()
+	parser, _, err := newParser(t.Context(), new(inputfile.Opener))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"probe-agent/internal/settings"
 )
 
 // healthTimeout bounds the whole exchange. It is below the shortest interval
@@ -23,7 +25,7 @@ const healthBody = 512
 // and file it finds the agent where that listens.
 type healthCommand struct {
 	Ready bool `help:"Ask whether the agent can trace (/readyz) instead of whether it lives (/healthz)."`
-	serveCommand
+	settings.Serve
 }
 
 // Help is the long description.

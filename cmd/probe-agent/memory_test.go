@@ -117,7 +117,7 @@ func writeLines(t *testing.T, path string, seed uint64, lines int, line func(*ra
 func TestMemoryLimit(t *testing.T) {
 	fromGroup := int64(math.MaxInt64)
 	if limit, ok := cgroup.MemoryLimit(os.DirFS("/")); ok {
-		fromGroup = limit / 100 * heapPercent
+		fromGroup = limit / 100 * 90 // ADR 42
 	}
 	for set, want := range map[string]int64{"": fromGroup, "123MiB": 123 << 20} {
 		t.Setenv("GOMEMLIMIT", set)

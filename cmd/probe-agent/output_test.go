@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"probe-agent/internal/inputfile"
 )
 
 // fullDisk is a file that nothing can be written to.
@@ -64,7 +66,7 @@ func TestOutputNotWritten(t *testing.T) {
 			}
 		})
 	}
-	parser, _, err := newParser()
+	parser, _, err := newParser(t.Context(), new(inputfile.Opener))
 	if err != nil {
 		t.Fatal(err)
 	}

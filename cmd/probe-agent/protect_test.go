@@ -6,102 +6,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"probe-agent/access"
-	"probe-agent/internal/inputfile"
 )
-
-// settingsFrom reads the settings of serve from a file with this content.
-func settingsFrom(t *testing.T, path, text string) *settings {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := readSettings(t.Context(), new(inputfile.Opener), []string{"serve", "--config", path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// A setting that protects is not lifted by its absence, and is lifted by a
-// value. Every setting of serve either protects or is listed here as one that
-// does not.
-func TestProtections(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "agent.yaml")
-	credential := access.Credential{Name: "ops", Accounts: []string{"acme"}, Hash: access.HashOf("secret")}
-	tests := []struct{ setting, strict, lifted string }{
-		{"token", fmt.Sprintf("[%s]", credential.String()), "[]"},
-		{"trusted-proxy", "[192.0.2.1]", "[]"},
-		{"tls-cert", "server.crt", `""`},
-		{"tls-key", "server.key", `""`},
-		{"tls-client-ca", "clients.crt", ""},
-		{"policy", "public", "internal"},
-		{"deny", "[192.0.2.0/24, 198.51.100.0/24]", "[192.0.2.0/24]"},
-		{"do-not-probe", "[one, two]", "[one]"},
-		{"redact-hops", "2", "1"},
-		{"rate", "100", "200"},
-		{"near-hop-rate", "100", "0"},
-		{"prefix-rate", "100", "1000"},
-		{"request-rate", "100/10s", "11/1s"},
-		{"max-traces", "10", "0"},
-		{"max-traces-per-token", "10", "20"},
-		{"queue", "10", "20"},
-		{"queue-per-account", "10", "20"},
-		{"max-connections", "10", "20"},
-		{"names", "off", "direct"},
-		{"name-server", "[192.0.2.53]", "[]"},
-	}
-	// What these default to is as strict as any value, or they restrict nothing.
-	classified := []string{
-		"help", "config", "check-config", "listen", "admin-listen", "allow", "colo", "city", "source", "interface", "mark",
-		"asn-data", "asn-dns-ipv4", "asn-dns-ipv6", "queue-wait", "shutdown-grace", "log-format", "log-level",
-	}
-	for _, tt := range tests {
-		classified = append(classified, tt.setting)
-		t.Run(tt.setting, func(t *testing.T) {
-			given := func(value string) string { return fmt.Sprintf("%s: %s\n# end\n", tt.setting, value) }
-			before := settingsFrom(t, config, given(tt.strict))
-			if lifted, err := liftedProtections(before, settingsFrom(t, config, given(tt.strict))); len(lifted) > 0 || err != nil {
-				t.Errorf("unchanged: lifted %q, error %v", lifted, err)
-			}
-			want := config + " no longer has " + tt.setting + ","
-			if _, err := liftedProtections(before, settingsFrom(t, config, "# end\n")); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("absent: error %v, want %s", err, want)
-			}
-			if tt.lifted == "" {
-				return
-			}
-			lifted, err := liftedProtections(before, settingsFrom(t, config, given(tt.lifted)))
-			if diff := cmp.Diff([]string{tt.setting}, lifted); diff != "" || err != nil {
-				t.Errorf("%s: error %v, lifted (-want +got):\n%s", tt.lifted, err, diff)
-			}
-			if lifted, err := liftedProtections(settingsFrom(t, config, given(tt.lifted)), before); len(lifted) > 0 || err != nil {
-				t.Errorf("tightened: lifted %q, error %v", lifted, err)
-			}
-		})
-	}
-	for _, flag := range subcommand(t, "serve").Flags {
-		if !slices.Contains(classified, flag.Name) {
-			t.Errorf("--%s: does it protect? Add it to protections, or to the settings that do not, and to ADR 39", flag.Name)
-		}
-	}
-	decision, err := os.ReadFile("../../docs/adr/0039-what-a-reload-does-not-lift.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range protections() {
-		if !strings.Contains(string(decision), "`"+p.setting+"`") {
-			t.Errorf("ADR 39 does not have %s", p.setting)
-		}
-	}
-}
 
 // Whatever an interrupted write leaves of the configuration and of the
 // do-not-probe list, requests without credentials stay refused.
@@ -129,8 +39,8 @@ func TestReloadKeepsProtection(t *testing.T) {
 	}{
 		{"emptied", "", entries, []string{"agent.yaml is empty"}},
 		{"only a comment", "# settings\n", entries, []string{
-			`no longer has token, and a reload does not lift what protects: write "token: []" if that is intended, or restart`,
 			`no longer has policy`, `no longer has deny`, `no longer has do-not-probe`,
+			`no longer has token, and a reload does not lift what protects: write "token: []" if that is intended, or restart`,
 		}},
 		{"cut in a line", strings.TrimSuffix(whole, "\n"), entries, []string{"agent.yaml:9: the last line does not end in a newline"}},
 		{"cut behind a list", firstLists, entries, []string{`no longer has deny`, "no longer has do-not-probe"}},
@@ -157,7 +67,7 @@ func TestReloadKeepsProtection(t *testing.T) {
 	// What is lifted by a value is in use, and logged.
 	write(list, "192.0.2.1\n")
 	a.hangUp(t, config, "policy: internal\ntoken: []\ndo-not-probe: ["+list+"]\ndeny: [192.0.2.1]\n")
-	for _, want := range []string{"token", "policy", "deny"} {
+	for _, want := range []string{"policy", "deny", "token"} {
 		if entry := a.awaitLog(t, "setting protects less than before"); entry["setting"] != want {
 			t.Errorf("logged %v, want %s", entry, want)
 		}

@@ -7,6 +7,10 @@ import (
 	"syscall"
 
 	"probe-agent/api"
+	"probe-agent/internal/agent"
+	"probe-agent/internal/inputfile"
+	"probe-agent/internal/settings"
+	"probe-agent/lookup"
 	"probe-agent/prober"
 )
 
@@ -26,8 +30,8 @@ type traceCommand struct {
 	Follow   bool     `help:"Trace again and again, and show all rounds taken together. Each round probes other flows. Ends after --rounds, or by a signal."`
 	Rounds   rounds   `default:"0" placeholder:"N" help:"With --follow, how many rounds, up to 1000000. 0 means without end (${default})."`
 	Interval interval `default:"1" placeholder:"SECONDS" help:"With --follow, how long from the beginning of one round to that of the next, 1 to 3600 seconds (${default})."`
-	nameFlags
-	socketFlags
+	settings.NameFlags
+	settings.SocketFlags
 }
 
 // Help is the long description.
@@ -46,20 +50,26 @@ func (c *traceCommand) Run(t terminal) error {
 	}
 	ctx, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer release()
-	engine, _, err := openEngine(c.socketFlags, prober.Options{
+	sockets, err := c.Sockets()
+	if err != nil {
+		return err
+	}
+	engine, _, err := agent.OpenEngine(sockets, prober.Options{
 		Rate: prober.DefaultRate, NearHopRate: prober.DefaultNearHopRate, PrefixRate: prober.DefaultPrefixRate,
 	})
 	if err != nil {
 		return err
 	}
 	defer engine.Close()
-	names, err := c.open(ctx)
+	config := c.Lookup()
+	config.Servers, config.Tables, config.Open = c.Servers(), c.ASNData, (&inputfile.Opener{Streams: true}).Open
+	names, err := lookup.New(ctx, config)
 	if err != nil {
 		return err
 	}
 	defer names.Close()
 
-	local := &api.Local{ColoName: "loc01", CityName: hostname(), Tracer: engine, Resolver: names, Family: c.family()}
+	local := &api.Local{ColoName: "loc01", CityName: agent.Hostname(), Tracer: engine, Resolver: names, Family: c.family()}
 	tracing := tracing{command: c, colo: local, names: names}
 	show := tracing.printTables
 	switch {

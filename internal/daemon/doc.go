@@ -15,7 +15,7 @@
 // To make a setting reloadable give the component that uses it a cheap, atomic
 // setter, and add a part next to the others:
 //
-//	{Prepare: func(_ context.Context, s *settings) (func(), error) {
+//	{Prepare: func(_ context.Context, s *settings.Values) (func(), error) {
 //		tokens, err := access.Load(s.Tokens) // its error names file and line
 //		if err != nil {
 //			return nil, err
@@ -25,7 +25,6 @@
 //
 // Prepare must not touch the component, which does not exist yet while the
 // process starts, and never will when a configuration is only checked. Settings
-// that no part puts in use are told apart by a tag of their flag (see
-// cmd/probe-agent/reload.go), and a reload that finds one changed says that it
-// takes a restart.
+// that no part puts in use lack the tag reload (see package settings), and a
+// reload that finds one changed says that it takes a restart.
 package daemon

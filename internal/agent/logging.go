@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"bytes"
@@ -7,26 +7,10 @@ import (
 	"time"
 
 	"probe-agent/internal/backlog"
+	"probe-agent/internal/settings"
 )
 
-type logLevel string
-
-func (v *logLevel) UnmarshalText(text []byte) error {
-	return oneOf((*string)(v), text, v.choices())
-}
-
-func (*logLevel) choices() []string { return []string{"debug", "info", "warn", "error"} }
-
-// level returns the level as slog has it.
-func (v logLevel) level() slog.Level {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(v)); err != nil {
-		return slog.LevelInfo
-	}
-	return level
-}
-
-// logger is the logger of the process, and the least level that it logs.
+// logger is the logger of the process, and the minimum level that it logs.
 type logger struct {
 	*slog.Logger
 	level   *slog.LevelVar
@@ -34,12 +18,12 @@ type logger struct {
 }
 
 // newLogger returns the logger of the process, which needs a close.
-func newLogger(w io.Writer, format logFormat, least logLevel) logger {
+func newLogger(w io.Writer, s *settings.Values) logger {
 	level := new(slog.LevelVar)
-	level.Set(least.level())
+	level.Set(s.Level())
 	form := func(w io.Writer) *slog.Logger {
 		options := &slog.HandlerOptions{Level: level}
-		if format == "json" {
+		if s.LogFormat == "json" {
 			return slog.New(slog.NewJSONHandler(w, options))
 		}
 		return slog.New(slog.NewTextHandler(w, options))

@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"probe-agent/internal/config"
 	"probe-agent/internal/inputfile"
+	"probe-agent/internal/settings"
 	"probe-agent/policy"
 )
 
@@ -37,6 +38,23 @@ func readDoNotProbe(ctx context.Context, files *inputfile.Opener, path string, b
 		err = outline.Check("do-not-probe: " + path)
 	}
 	return listFile{outline, set}, err
+}
+
+// readRules returns the rules of the settings, with the do-not-probe lists, which
+// share memory with those that the files held before.
+func readRules(ctx context.Context, files *inputfile.Opener, s *settings.Values, before doNotProbe) (policy.Rules, doNotProbe, error) {
+	rules, lists := s.Rules(), make(doNotProbe)
+	var wrong []error
+	for _, path := range s.DoNotProbe {
+		list, err := readDoNotProbe(ctx, files, path, before[path].set)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		lists[path] = list
+		rules.DoNotProbe = append(rules.DoNotProbe, list.set)
+	}
+	return rules, lists, errors.Join(wrong...)
 }
 
 // checkReload returns an error if a list that is read again has lost all of its

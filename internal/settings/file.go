@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 	"probe-agent/internal/inputfile"
 )
 
-// configFile is a flag that names a configuration file. The settings of the
+// ConfigFile is a flag that names a configuration file. The settings of the
 // file are the other flags of its subcommand; a flag on the command line wins
 // over its environment variable, and that over the file.
-type configFile struct {
+type ConfigFile struct {
 	path   string
 	loaded *loadedFile // not nil when there is a path
 }
@@ -26,16 +26,20 @@ type configFile struct {
 // Kong copies flag values, so they share it by a pointer.
 type loadedFile struct{ *config.File }
 
-func (v *configFile) UnmarshalText(text []byte) error {
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (v *ConfigFile) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		return errors.New("the name of the file is empty")
 	}
-	*v = configFile{path: string(text), loaded: new(loadedFile)}
+	*v = ConfigFile{path: string(text), loaded: new(loadedFile)}
 	return nil
 }
 
+// String returns the name of the file, empty without one.
+func (v ConfigFile) String() string { return v.path }
+
 // has reports whether the file mentions a setting.
-func (v *configFile) has(setting string) bool {
+func (v *ConfigFile) has(setting string) bool {
 	if v.path == "" {
 		return false
 	}
@@ -45,14 +49,14 @@ func (v *configFile) has(setting string) bool {
 
 // truncates reports whether the file is the beginning of the one that was read
 // from the same path before.
-func (v *configFile) truncates(before *configFile) bool {
+func (v *ConfigFile) truncates(before *ConfigFile) bool {
 	return v.path != "" && v.path == before.path && v.loaded.Truncates(before.loaded.File)
 }
 
 // BeforeResolve loads the file, once kong knows its name.
-func (configFile) BeforeResolve(parsed *kong.Context, path *kong.Path, ctx context.Context, files *inputfile.Opener) error { //nolint:revive // kong calls it
+func (ConfigFile) BeforeResolve(parsed *kong.Context, path *kong.Path, ctx context.Context, files *inputfile.Opener) error { //nolint:revive // kong calls it
 	command := parsed.Selected()
-	named, _ := parsed.FlagValue(path.Flag).(configFile)
+	named, _ := parsed.FlagValue(path.Flag).(ConfigFile)
 	if named.path == "" || command == nil || !hasFlag(command, path.Flag) {
 		return nil
 	}
@@ -90,7 +94,7 @@ func checksOnly(parsed *kong.Context, command *kong.Node) bool {
 func settingsOf(command *kong.Node) []config.Setting {
 	var settings []config.Setting
 	for _, flag := range command.Flags {
-		if _, ok := reflect.TypeAssert[configFile](flag.Target); ok || flag.Name == "help" || flag.Tag.Has("command-line") {
+		if flag.Name == "help" || isCommandLine(flag) {
 			continue
 		}
 		settings = append(settings, config.Setting{
@@ -119,4 +123,10 @@ func inEnvironment(flag *kong.Flag) bool {
 
 func hasFlag(command *kong.Node, flag *kong.Flag) bool {
 	return slices.Contains(command.Flags, flag)
+}
+
+// isCommandLine reports whether a flag makes sense on the command line only.
+func isCommandLine(flag *kong.Flag) bool {
+	_, names := reflect.TypeAssert[ConfigFile](flag.Target)
+	return names || flag.Tag.Has("command-line")
 }

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"errors"
@@ -31,9 +31,12 @@ func readEnvironment() environment {
 	return e
 }
 
-// variableOf returns the variable of a flag that names no other: --some-flag has
-// PROBE_AGENT_SOME_FLAG.
-func variableOf(flag *kong.Flag) string {
+// variable returns the variable of a flag: --some-flag has PROBE_AGENT_SOME_FLAG,
+// unless its tag names another.
+func variable(flag *kong.Flag) string {
+	if len(flag.Envs) > 0 {
+		return flag.Envs[0]
+	}
 	return environmentPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
 }
 
@@ -44,9 +47,7 @@ func (e environment) nameVariables(node *kong.Node) {
 		if flag.Name == "help" {
 			continue
 		}
-		if len(flag.Envs) == 0 {
-			flag.Envs = []string{variableOf(flag)}
-		}
+		flag.Envs = []string{variable(flag)}
 		flag.Tag.Envs = slices.Clone(flag.Envs)
 		if value, ok := e[flag.Envs[0]]; ok && !e.isSet(flag, value) {
 			flag.Tag.Envs = nil
@@ -65,8 +66,11 @@ func (e environment) isSet(flag *kong.Flag, value string) bool {
 	return (value != "" || flag.Tag.Type == nonEmptyType) && !e.ofKubernetes(flag.Envs[0])
 }
 
-// check returns an error for each variable that is set and that no flag of any
-// subcommand reads: it has no effect, and was meant to have one.
+// CheckEnvironment returns an error for each environment variable that is set and
+// that no flag of any subcommand reads: it has no effect, and was meant to have
+// one.
+func CheckEnvironment(program *kong.Node) error { return readEnvironment().check(program) }
+
 func (e environment) check(program *kong.Node) error {
 	known := variablesOf(program)
 	var wrong []error
@@ -108,41 +112,6 @@ func (e environment) ofKubernetes(name string) bool {
 		}
 	}
 	return false
-}
-
-// nearest returns the candidate that takes the fewest insertions, deletions and
-// substitutions of a character to make from name, if they are few enough for a
-// mistake in typing.
-func nearest(name string, candidates []string) (best string, ok bool) {
-	most := min(3, max(1, (len(name)-len(environmentPrefix))/3))
-	least := most + 1
-	for _, candidate := range candidates {
-		if d := editDistance(name, candidate); d < least {
-			best, least = candidate, d
-		}
-	}
-	return best, least <= most
-}
-
-// editDistance is the Levenshtein distance of two strings, in bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitution := diagonal
-			if a[i] != b[j] {
-				substitution++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitution, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // nonEmptyType is the type tag of flags whose value must not be empty: without

@@ -1,10 +1,10 @@
-package main
+package agent
 
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"probe-agent/access"
@@ -14,8 +14,8 @@ import (
 	"probe-agent/internal/hostaddr"
 	"probe-agent/internal/inputfile"
 	"probe-agent/internal/metrics"
-	"probe-agent/internal/pulse"
 	"probe-agent/internal/rawsock"
+	"probe-agent/internal/settings"
 	"probe-agent/lookup"
 	"probe-agent/policy"
 	"probe-agent/prober"
@@ -23,11 +23,12 @@ import (
 )
 
 // agent is what runs behind serve. Its components are opened as the settings
-// say, and put in order by the parts; see reload.go.
+// say, and put in order by the parts; see parts.go.
 type agent struct {
 	log      logger
-	settings *settings // that it started with
-	inUse    *settings // of the last reload, nil while it starts
+	build    metrics.Build
+	settings *settings.Values // that it started with
+	inUse    *settings.Values // of the last reload, nil while it starts
 	files    *inputfile.Opener
 
 	engine  *prober.Engine
@@ -53,18 +54,22 @@ type agent struct {
 func (a *agent) open(ctx context.Context) (err error) {
 	c := a.settings
 	// The rates are put in use before the first trace.
-	if a.engine, a.sockets, err = openEngine(c.socketFlags, prober.Options{}); err != nil {
+	sockets, err := c.Sockets()
+	if err != nil {
+		return err
+	}
+	if a.engine, a.sockets, err = OpenEngine(sockets, prober.Options{}); err != nil {
 		return err
 	}
 	logStatus(a.log.Logger, a.sockets())
-	if a.names, err = lookup.New(ctx, lookup.Config{Names: lookup.Mode(c.Names), OriginZones: c.originZones()}); err != nil {
+	if a.names, err = lookup.New(ctx, c.Lookup()); err != nil {
 		return err
 	}
 	if a.host, err = hostaddr.Open(); err != nil {
 		return err
 	}
 	a.policy.SetHost(a.host.Addrs())
-	if a.limiter, err = quota.New(c.limits()); err != nil {
+	if a.limiter, err = quota.New(c.Limits()); err != nil {
 		return err
 	}
 	var expires func() time.Time
@@ -74,7 +79,7 @@ func (a *agent) open(ctx context.Context) (err error) {
 	}
 	a.numbers = metrics.New(metrics.Config{
 		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Limiter: a.limiter.Stats,
-		CertificateExpires: expires, Build: metricsBuild(), Log: a.log.Logger,
+		CertificateExpires: expires, Build: a.build, Log: a.log.Logger,
 	})
 	a.warnOfPlainHTTP()
 	if a.handler, err = a.newHandler(); err != nil {
@@ -116,7 +121,7 @@ func (a *agent) openAdmin(ctx context.Context) error {
 func (a *agent) newHandler() (*api.Handler, error) {
 	city := a.settings.City
 	if city == "" {
-		city = hostname()
+		city = Hostname()
 	}
 	a.local = &api.Local{ColoName: string(a.settings.Colo), CityName: city, Tracer: a.numbers.Tracer(a.engine), Resolver: a.names, Policy: a.numbers.Policy(&a.policy)}
 	service, err := api.New(api.Config{
@@ -132,43 +137,15 @@ func (a *agent) newHandler() (*api.Handler, error) {
 	}), nil
 }
 
-// serve serves until a signal comes.
-func (a *agent) serve(signals *daemon.Signals, args []string) error {
-	for _, s := range a.servers {
-		a.log.Info("listening", "address", s.Listener.Addr().String(), "server", s.Name, "colo", string(a.settings.Colo))
-	}
-	reloader := daemon.Reloader[*settings]{
-		Read:    func(ctx context.Context) (*settings, error) { return readSettings(ctx, a.files, args) },
-		Parts:   a.parts(),
-		Started: a.settings,
-		Fixed:   fixedSettings,
-	}
-	err := daemon.Run(daemon.Config{
-		Log:     a.log.Logger,
-		Signals: signals,
-		Servers: a.servers,
-		Watch: []func(context.Context){
-			a.watchHost,
-			func(ctx context.Context) { watchLosses(ctx, a.log.Logger, a.sockets) },
-			a.watchCertificate,
-		},
-		Reload: func(ctx context.Context) (waiting []string, err error) {
-			err = loading(func() (err error) {
-				waiting, err = reloader.Reload(ctx)
-				return err
-			})
-			a.numbers.Reloaded(err == nil)
-			return waiting, err
-		},
-		Healthy: pulse.New(a.engine).Check,
-		Drain:   a.handler.Drain,
-		Grace:   time.Duration(a.settings.ShutdownGrace),
-		Cut:     a.handler.Cut,
+// watchHost keeps the host's addresses in the policy current until ctx ends.
+func (a *agent) watchHost(ctx context.Context) {
+	a.host.Watch(ctx, func(addrs []netip.Prefix, err error) {
+		if err != nil {
+			a.log.Warn("the host's addresses cannot be read, the policy goes by those known", "error", err)
+			return
+		}
+		a.policy.SetHost(addrs)
 	})
-	if err == nil {
-		a.log.Info("stopped")
-	}
-	return err
 }
 
 // close closes what is open. Sockets that end with the process have nothing to
@@ -188,15 +165,8 @@ func (a *agent) close() {
 	}
 }
 
-// metricsBuild is what the metrics say of this binary.
-func metricsBuild() metrics.Build {
-	info, _ := debug.ReadBuildInfo()
-	b := buildOf(info)
-	return metrics.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}
-}
-
-// hostname is the place of an agent that was not told its place.
-func hostname() string {
+// Hostname is the place of an agent that was not told its place.
+func Hostname() string {
 	name, err := os.Hostname()
 	if err != nil {
 		return "unknown"
