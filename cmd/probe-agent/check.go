@@ -1,17 +1,11 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
-	"io"
-	"os"
 
 	"probe-agent/internal/agent"
 	"probe-agent/internal/preflight"
-	"probe-agent/internal/rawsock"
 	"probe-agent/internal/settings"
-	"probe-agent/lookup"
 )
 
 type checkCommand struct {
@@ -27,71 +21,20 @@ func (*checkCommand) Help() string {
 
 // Run prints the findings.
 func (c *checkCommand) Run(t terminal) error {
-	findings := c.findings()
+	sockets, err := c.Sockets()
+	if err != nil {
+		return err
+	}
+	findings := agent.Preflight(sockets, c.DNS)
 	if c.JSON {
 		encoder := json.NewEncoder(t.out)
 		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(map[string]any{"complete": preflight.Complete(findings), "findings": findings}); err != nil {
-			return err
-		}
+		err = encoder.Encode(map[string]any{"complete": preflight.Complete(findings), "findings": findings})
 	} else {
-		printFindings(t.out, findings)
+		err = preflight.Write(t.out, findings)
 	}
-	if !preflight.Complete(findings) {
+	if err == nil && !preflight.Complete(findings) {
 		return exitStatus(exitPartial)
 	}
-	return nil
-}
-
-func (c *checkCommand) findings() []preflight.Finding {
-	root := os.DirFS("/")
-	transport, err := c.open()
-	// After the sockets, since opening them puts the capability in effect.
-	findings := []preflight.Finding{preflight.Capability(root)}
-	source := preflight.KernelSource
-	if err == nil {
-		defer transport.Close()
-		source = preflight.ProbeSource(transport)
-		findings = append(findings, preflight.Sockets(root, transport.Status())...)
-	} else {
-		findings = append(findings, preflight.NoSockets(err))
-	}
-	findings = append(findings, preflight.Routes(source)...)
-	findings = append(findings, preflight.Nameservers(root))
-	if c.DNS != "" {
-		findings = append(findings, lookUp(c.DNS))
-	}
-	return findings
-}
-
-func (c *checkCommand) open() (*rawsock.Transport, error) {
-	options, err := c.Sockets()
-	if err != nil {
-		return nil, err
-	}
-	return agent.OpenSockets(options)
-}
-
-// lookUp finds whether name resolves as a target's would.
-func lookUp(name string) preflight.Finding {
-	ctx := context.Background()
-	resolver, err := lookup.New(ctx, lookup.Config{Names: lookup.Off})
-	if err != nil {
-		return preflight.Finding{Name: "DNS look-up of " + name, State: preflight.Missing, Detail: err.Error()}
-	}
-	defer resolver.Close()
-	return preflight.Lookup(ctx, resolver, name)
-}
-
-func printFindings(w io.Writer, findings []preflight.Finding) {
-	width := 0
-	for _, f := range findings {
-		width = max(width, len(f.Name))
-	}
-	for _, f := range findings {
-		fmt.Fprintf(w, "%-7s  %-*s  %s\n", f.State, width, f.Name, f.Detail)
-		if f.Advice != "" {
-			fmt.Fprintf(w, "%-7s  %-*s  → %s\n", "", width, "", f.Advice)
-		}
-	}
+	return err
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"probe-agent/internal/inputfile"
+	"probe-agent/internal/settings"
+	"probe-agent/internal/usage"
 )
 
 // output runs a subcommand that has to succeed.
@@ -143,12 +145,16 @@ func TestChoices(t *testing.T) {
 		t.Fatal(err)
 	}
 	tested := 0
-	for _, command := range completable(parser.Model.Node) {
-		for _, flag := range command.flags {
-			for _, word := range choices(flag) {
+	for _, command := range usage.Commands(parser.Model.Node) {
+		for _, flag := range command.Flags {
+			value, ok := flag.Target.Addr().Interface().(settings.Chooser)
+			if !ok {
+				continue
+			}
+			for _, word := range value.Choices() {
 				tested++
-				if err := flag.Target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(word)); err != nil {
-					t.Errorf("%s --%s=%s: %v", command.path, flag.Name, word, err)
+				if err := value.(encoding.TextUnmarshaler).UnmarshalText([]byte(word)); err != nil {
+					t.Errorf("%s --%s=%s: %v", command.Name, flag.Name, word, err)
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"probe-agent/internal/inputfile"
+	"probe-agent/internal/usage"
 )
 
 // fullDisk is a file that nothing can be written to.
@@ -51,7 +52,7 @@ func TestOutputNotWritten(t *testing.T) {
 	}
 	var visit func(*kong.Node)
 	visit = func(node *kong.Node) {
-		for _, child := range shown(node) {
+		for _, child := range usage.Commands(node) {
 			visit(child)
 		}
 		command := strings.TrimPrefix(strings.TrimPrefix(node.FullPath(), "probe-agent"), " ")

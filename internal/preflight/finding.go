@@ -1,5 +1,10 @@
 package preflight
 
+import (
+	"fmt"
+	"io"
+)
+
 // State is how a Finding turned out.
 type State string
 
@@ -27,4 +32,24 @@ func Complete(findings []Finding) bool {
 		}
 	}
 	return true
+}
+
+// Write writes the findings for people, each with its advice below it.
+func Write(w io.Writer, findings []Finding) error {
+	width := 0
+	for _, f := range findings {
+		width = max(width, len(f.Name))
+	}
+	for _, f := range findings {
+		if _, err := fmt.Fprintf(w, "%-7s  %-*s  %s\n", f.State, width, f.Name, f.Detail); err != nil {
+			return err
+		}
+		if f.Advice == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%-7s  %-*s  → %s\n", "", width, "", f.Advice); err != nil {
+			return err
+		}
+	}
+	return nil
 }
