@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -147,7 +148,7 @@ func TestChoices(t *testing.T) {
 	tested := 0
 	for _, command := range usage.Commands(parser.Model.Node) {
 		for _, flag := range command.Flags {
-			value, ok := flag.Target.Addr().Interface().(settings.Chooser)
+			value, ok := reflect.TypeAssert[settings.Chooser](flag.Target.Addr())
 			if !ok {
 				continue
 			}

@@ -17,7 +17,7 @@ func places() []place {
 			dir: "cmd/probe-agent",
 			own: []string{
 				"access", "api", "api/envelope", "lookup", "prober",
-				"internal/agent", "internal/daemon", "internal/inputfile", "internal/metrics", "internal/preflight", "internal/rawsock", "internal/settings", "internal/text",
+				"internal/agent", "internal/daemon", "internal/inputfile", "internal/metrics", "internal/preflight", "internal/settings", "internal/text", "internal/usage",
 			},
 			tests: []string{"internal/certificate/certificatetest", "internal/cgroup", "internal/netsim"},
 		},
@@ -26,7 +26,7 @@ func places() []place {
 			own: []string{
 				"access", "api", "lookup", "policy", "prober", "quota",
 				"internal/backlog", "internal/certificate", "internal/cgroup", "internal/config", "internal/daemon", "internal/hostaddr", "internal/inputfile", "internal/metrics",
-				"internal/pulse", "internal/rawsock", "internal/sandbox", "internal/settings",
+				"internal/preflight", "internal/pulse", "internal/rawsock", "internal/sandbox", "internal/settings",
 			},
 		},
 		{
@@ -36,6 +36,7 @@ func places() []place {
 				"internal/certificate", "internal/config", "internal/hostaddr", "internal/inputfile", "internal/rawsock",
 			},
 		},
+		{dir: "internal/usage", own: []string{"internal/settings"}},
 		{dir: "internal/settings/generate", own: []string{"internal/settings"}},
 		{dir: "access"},
 		{dir: "policy"},
@@ -146,7 +147,7 @@ func bans() []ban {
 			why:     "it fills megabytes of tables when a process starts; tests may use it",
 		},
 		{
-			in: []string{"..."}, except: []string{"cmd/probe-agent", "internal/settings"},
+			in: []string{"..."}, except: []string{"cmd/probe-agent", "internal/settings", "internal/usage"},
 			imports: []string{"github.com/alecthomas/kong"},
 			why:     "flags are the business of the commands and of their settings",
 		},
