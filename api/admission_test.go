@@ -15,8 +15,8 @@ import (
 
 	"probe-agent/access"
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
 	"probe-agent/quota"
+	"probe-agent/traceroute"
 )
 
 func newRoom(t testing.TB, l quota.Limits) *quota.Limiter {
@@ -131,7 +131,7 @@ func newCrowd(t *testing.T, accounts ...string) *crowd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	colo := &fakeColo{name: "den01", trace: func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+	colo := &fakeColo{name: "den01", trace: func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
 		account := access.PrincipalOf(ctx).Account
 		c.duty.change(account, 1)
 		defer c.duty.change(account, -1)

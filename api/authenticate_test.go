@@ -12,7 +12,7 @@ import (
 
 	"probe-agent/access"
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // keyring is credentials for tests: secrets by name, and the registry.
@@ -169,7 +169,7 @@ func TestAuthentication(t *testing.T) {
 // without a trace.
 func TestStrangersBody(t *testing.T) {
 	k := newKeyring(t)
-	traced := &fakeColo{name: "den01", trace: func(_ context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+	traced := &fakeColo{name: "den01", trace: func(_ context.Context, target string, _ Spec) (*traceroute.Result, error) {
 		t.Error("traced for a stranger")
 		return direct(target), nil
 	}}

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // Colo is a place that can trace: this agent, or another one.
@@ -20,7 +21,14 @@ type Colo interface {
 	// returns soon after ctx ends. An error that is a *Failure says what the
 	// client is told; any other means Unsent, or TimedOut when ctx has ended.
 	// Safe for concurrent use.
-	Trace(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error)
+	Trace(ctx context.Context, target string, spec Spec) (*traceroute.Result, error)
+}
+
+// Spec is what a Colo is asked for.
+type Spec struct {
+	traceroute.Spec
+	Progress func(*traceroute.Result) // gets the result so far; may be nil
+	Heard    func(netip.Addr, uint8)  // gets each responder; may be nil
 }
 
 // FailureCode is the number in a colo's error, and 1000 less than the code of

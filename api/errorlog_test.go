@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // records is a slog.Handler that hands out what is logged.
@@ -97,7 +97,7 @@ func TestHandshakeLog(t *testing.T) {
 func TestLogIsBounded(t *testing.T) {
 	long := strings.Repeat("é", 25_000)
 	logged := make(records, 2)
-	trace := func(context.Context, string, prober.Spec) (*prober.Result, error) { panic(long) }
+	trace := func(context.Context, string, Spec) (*traceroute.Result, error) { panic(long) }
 	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01", trace: trace}), Log: slog.New(logged)})
 	ask := func(method, path string) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(goodBody))

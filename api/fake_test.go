@@ -5,20 +5,19 @@ import (
 	"net/netip"
 	"time"
 
-	"probe-agent/packet"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // fakeColo traces by a function; without one, every target answers at TTL 1.
 type fakeColo struct {
 	name  string
-	trace func(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error)
+	trace func(ctx context.Context, target string, spec Spec) (*traceroute.Result, error)
 }
 
 func (c *fakeColo) Name() string { return c.name }
 func (c *fakeColo) City() string { return "City of " + c.name }
 
-func (c *fakeColo) Trace(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
+func (c *fakeColo) Trace(ctx context.Context, target string, spec Spec) (*traceroute.Result, error) {
 	if c.trace != nil {
 		return c.trace(ctx, target, spec)
 	}
@@ -26,29 +25,29 @@ func (c *fakeColo) Trace(ctx context.Context, target string, spec prober.Spec) (
 }
 
 // direct is a trace of a target that is one hop away.
-func direct(target string) *prober.Result {
+func direct(target string) *traceroute.Result {
 	addr, err := netip.ParseAddr(target)
 	if err != nil {
 		addr = netip.MustParseAddr("192.0.2.1")
 	}
-	return &prober.Result{
-		Spec:     prober.Spec{Target: addr, Method: prober.ICMP, MaxTTL: 15, PacketsPerTTL: 3, Port: 1, Wait: time.Second},
+	return &traceroute.Result{
+		Spec:     traceroute.Spec{Target: addr, Method: traceroute.ICMP, MaxTTL: 15, PacketsPerTTL: 3, Port: 1, Wait: time.Second},
 		Duration: 155 * time.Millisecond,
-		Probes: []prober.Probe{
+		Probes: []traceroute.Probe{
 			{TTL: 1, Flow: 0, Answer: echo(addr, 14*time.Microsecond)},
 			{TTL: 1, Flow: 1, Answer: echo(addr, 15*time.Microsecond)},
 			{TTL: 1, Flow: 2, Answer: echo(addr, 34*time.Microsecond)},
 		},
-		Stop: prober.Reached,
+		Stop: traceroute.Reached,
 	}
 }
 
-func echo(from netip.Addr, rtt time.Duration) *prober.Answer {
-	return &prober.Answer{From: from, RTT: rtt, Kind: packet.EchoReply, Arrival: true}
+func echo(from netip.Addr, rtt time.Duration) *traceroute.Answer {
+	return &traceroute.Answer{From: from, RTT: rtt, Kind: traceroute.EchoReply, Arrival: true}
 }
 
-func exceeded(from string, rtt time.Duration) *prober.Answer {
-	return &prober.Answer{From: netip.MustParseAddr(from), RTT: rtt, Kind: packet.TimeExceeded}
+func exceeded(from string, rtt time.Duration) *traceroute.Answer {
+	return &traceroute.Answer{From: netip.MustParseAddr(from), RTT: rtt, Kind: traceroute.TimeExceeded}
 }
 
 type fakeAnnotator map[netip.Addr]Annotation
@@ -78,11 +77,11 @@ func after(ctx context.Context, d time.Duration) error {
 }
 
 // answering traces everything with one result.
-func answering(r *prober.Result) func(context.Context, string, prober.Spec) (*prober.Result, error) {
-	return func(context.Context, string, prober.Spec) (*prober.Result, error) { return r, nil }
+func answering(r *traceroute.Result) func(context.Context, string, Spec) (*traceroute.Result, error) {
+	return func(context.Context, string, Spec) (*traceroute.Result, error) { return r, nil }
 }
 
 // failing traces nothing.
-func failing(err error) func(context.Context, string, prober.Spec) (*prober.Result, error) {
-	return func(context.Context, string, prober.Spec) (*prober.Result, error) { return nil, err }
+func failing(err error) func(context.Context, string, Spec) (*traceroute.Result, error) {
+	return func(context.Context, string, Spec) (*traceroute.Result, error) { return nil, err }
 }

@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // halfClosed sends one request over a TCP connection, closes the sending side
@@ -23,7 +23,7 @@ import (
 func halfClosed(t *testing.T, request string, early bool) []byte {
 	t.Helper()
 	running, ended := make(chan struct{}), make(chan struct{})
-	trace := func(ctx context.Context, _ string, _ prober.Spec) (*prober.Result, error) {
+	trace := func(ctx context.Context, _ string, _ Spec) (*traceroute.Result, error) {
 		close(running)
 		<-ctx.Done()
 		close(ended)

@@ -17,8 +17,8 @@ import (
 
 	"probe-agent/api/body"
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
 	"probe-agent/quota"
+	"probe-agent/traceroute"
 )
 
 const goodBody = `{"targets":["192.0.2.1"]}`
@@ -118,7 +118,7 @@ func TestAnnouncedBodyIsNotRead(t *testing.T) {
 func TestAbandonedRequest(t *testing.T) {
 	var log bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
-	stuck := func(ctx context.Context, _ string, _ prober.Spec) (*prober.Result, error) {
+	stuck := func(ctx context.Context, _ string, _ Spec) (*traceroute.Result, error) {
 		cancel()
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -178,7 +178,7 @@ func TestDrain(t *testing.T) {
 func TestCut(t *testing.T) {
 	l := loadLaw(t)
 	quick, slow := make(chan struct{}), make(chan struct{})
-	trace := func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+	trace := func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
 		if target == "192.0.2.1" {
 			close(quick)
 			return direct(target), nil
@@ -215,7 +215,7 @@ func TestCut(t *testing.T) {
 func TestGate(t *testing.T) {
 	l := loadLaw(t)
 	inside, leave := make(chan struct{}), make(chan struct{})
-	held := func(_ context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+	held := func(_ context.Context, target string, _ Spec) (*traceroute.Result, error) {
 		inside <- struct{}{}
 		<-leave
 		return direct(target), nil

@@ -5,8 +5,9 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"probe-agent/api/v1"
-	"probe-agent/prober"
+	v1 "probe-agent/api/v1"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // liveRun is a run under way and a board with its state. Traces write to it
@@ -73,8 +74,8 @@ func (l *liveRun) planned(traces []coloTrace) {
 }
 
 // progress implements watcher.
-func (l *liveRun) progress(trace int, so *prober.Result) {
-	l.post(traceState{trace: trace, hops: v1.Hops(so, prober.Summarise(so), nil)})
+func (l *liveRun) progress(trace int, so *traceroute.Result) {
+	l.post(traceState{trace: trace, hops: v1.Hops(so, stats.Summarize(so), nil)})
 }
 
 // done implements watcher.

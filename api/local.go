@@ -4,26 +4,29 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"probe-agent/policy"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // Tracer runs one traceroute; *prober.Engine is one.
 type Tracer interface {
-	Trace(ctx context.Context, spec prober.Spec) (*prober.Result, error)
+	TraceFirst(ctx context.Context, spec traceroute.Spec, targets []netip.Addr, feed prober.Feed) (*traceroute.Result, error)
 }
 
 // Family restricts which addresses of a target are traced.
-type Family = prober.Family
+type Family = traceroute.Family
 
 // The families.
 const (
-	AnyFamily = prober.AnyFamily
-	IPv4Only  = prober.IPv4Only
-	IPv6Only  = prober.IPv6Only
+	AnyFamily = traceroute.AnyFamily
+	IPv4Only  = traceroute.IPv4Only
+	IPv6Only  = traceroute.IPv6Only
 )
 
 // Policy decides which addresses may be probed; *policy.Policy is one.
@@ -55,7 +58,7 @@ func (l *Local) City() string { return l.CityName }
 // Trace resolves target, once, and traces its first address, in the order of
 // the resolver, that its own family, that of spec and the policy allow, and
 // that this host can send to. Every error is a *Failure.
-func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
+func (l *Local) Trace(ctx context.Context, target string, spec Spec) (*traceroute.Result, error) {
 	if l.Family != AnyFamily && spec.Family != AnyFamily && l.Family != spec.Family {
 		return nil, &Failure{Code: Unresolved, Reason: "this colo traces " + l.Family.String() + " only"}
 	}
@@ -68,12 +71,14 @@ func (l *Local) Trace(ctx context.Context, target string, spec prober.Spec) (*pr
 	if err != nil {
 		return nil, err
 	}
-	spec.Target, spec.Fallbacks = allowed[0], allowed[1:]
 	hops := int(l.redact.Load())
-	result, err := l.Tracer.Trace(ctx, discreet(spec, hops))
+	feed, end := follow(spec, allowed, hops)
+	defer end()
+	result, err := l.Tracer.TraceFirst(ctx, spec.Spec, allowed, feed)
+	end()
 	switch {
 	case err == nil:
-		return prober.Redact(result, hops), nil
+		return traceroute.Redact(result, hops), nil
 	case ctx.Err() != nil:
 		return nil, outOfTime(ctx, err)
 	}
@@ -106,4 +111,44 @@ func (l *Local) permitted(target string, addrs []netip.Addr) ([]netip.Addr, erro
 		subject = addrs[0].String()
 	}
 	return nil, &Failure{Code: Forbidden, Reason: fmt.Sprintf("%s %v", subject, refusal)}
+}
+
+// follow returns a feed that is reported to the functions of the spec, until
+// end is called.
+func follow(spec Spec, targets []netip.Addr, hops int) (feed prober.Feed, end func()) {
+	responders, updates := make(chan traceroute.Responder, 256), make(chan prober.Update, 1)
+	stop, ended := make(chan struct{}), make(chan struct{})
+	redactor := traceroute.NewRedactor(targets[0], netip.Addr{}, max(1, hops))
+	go func() {
+		defer close(ended)
+		var so [traceroute.MaxTTLLimit + 1][]traceroute.Probe
+		for {
+			select {
+			case <-stop:
+				return
+			case r := <-responders:
+				if spec.Heard != nil && (hops == 0 || !redactor.Hides(r)) {
+					spec.Heard(r.Addr, r.TTL)
+				}
+			case u := <-updates:
+				for _, ttl := range u.TTLs {
+					so[ttl] = nil
+				}
+				for _, p := range u.Probes {
+					so[p.TTL] = append(so[p.TTL], p)
+				}
+				r := &traceroute.Result{Spec: spec.Spec, Duration: u.Elapsed, Probes: slices.Concat(so[:]...)}
+				r.Spec.Target = targets[0]
+				if completed, err := r.Spec.Complete(); err == nil {
+					r.Spec = completed
+				}
+				spec.Progress(traceroute.Redact(r, hops))
+			}
+		}
+	}()
+	feed.Responders = responders
+	if spec.Progress != nil {
+		feed.Updates = updates
+	}
+	return feed, sync.OnceFunc(func() { close(stop); <-ended })
 }

@@ -12,6 +12,7 @@ import (
 
 	"probe-agent/lookup"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 type fakeResolver func(ctx context.Context, network, host string) ([]netip.Addr, error)
@@ -20,10 +21,10 @@ func (f fakeResolver) LookupNetIP(ctx context.Context, network, host string) ([]
 	return f(ctx, network, host)
 }
 
-type fakeTracer func(ctx context.Context, spec prober.Spec) (*prober.Result, error)
+type fakeTracer func(ctx context.Context, spec traceroute.Spec, targets []netip.Addr) (*traceroute.Result, error)
 
-func (f fakeTracer) Trace(ctx context.Context, spec prober.Spec) (*prober.Result, error) {
-	return f(ctx, spec)
+func (f fakeTracer) TraceFirst(ctx context.Context, spec traceroute.Spec, targets []netip.Addr, _ prober.Feed) (*traceroute.Result, error) {
+	return f(ctx, spec, targets)
 }
 
 var (
@@ -34,8 +35,9 @@ var (
 )
 
 // echoSpec traces nothing and gives the spec back.
-func echoSpec(_ context.Context, spec prober.Spec) (*prober.Result, error) {
-	return &prober.Result{Spec: spec}, nil
+func echoSpec(_ context.Context, spec traceroute.Spec, targets []netip.Addr) (*traceroute.Result, error) {
+	spec.Target = targets[0]
+	return &traceroute.Result{Spec: spec}, nil
 }
 
 func TestLocalResolves(t *testing.T) {
@@ -95,7 +97,7 @@ func TestLocalResolves(t *testing.T) {
 				return zone[host], nil
 			})
 			local := &Local{ColoName: "den01", Tracer: fakeTracer(echoSpec), Resolver: resolver}
-			spec := prober.Spec{Method: prober.UDP, MaxTTL: 7}
+			spec := Spec{Spec: traceroute.Spec{Method: traceroute.UDP, MaxTTL: 7}}
 			if asked {
 				spec.Family = tt.family
 			} else {
@@ -112,7 +114,7 @@ func TestLocalResolves(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s := result.Spec; s.Target.String() != tt.want || s.Method != prober.UDP || s.MaxTTL != 7 {
+			if s := result.Spec; s.Target.String() != tt.want || s.Method != traceroute.UDP || s.MaxTTL != 7 {
 				t.Errorf("traced %+v, want %s", s, tt.want)
 			}
 		})
@@ -121,11 +123,11 @@ func TestLocalResolves(t *testing.T) {
 
 func TestLocalOfAnotherFamily(t *testing.T) {
 	local := &Local{ColoName: "den01", Tracer: fakeTracer(echoSpec), Family: IPv4Only}
-	_, err := local.Trace(t.Context(), "both.example", prober.Spec{Family: IPv6Only})
+	_, err := local.Trace(t.Context(), "both.example", Spec{Spec: traceroute.Spec{Family: IPv6Only}})
 	if f, ok := errors.AsType[*Failure](err); !ok || f.Code != Unresolved || f.Reason != "this colo traces ipv4 only" {
 		t.Errorf("error %#v", err)
 	}
-	if _, err := local.Trace(t.Context(), "192.0.2.7", prober.Spec{Family: IPv4Only}); err != nil {
+	if _, err := local.Trace(t.Context(), "192.0.2.7", Spec{Spec: traceroute.Spec{Family: IPv4Only}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -136,26 +138,30 @@ func TestLocalCandidates(t *testing.T) {
 	resolver := fakeResolver(func(context.Context, string, string) ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("192.0.2.1")}, nil
 	})
-	result, err := (&Local{Tracer: fakeTracer(echoSpec), Resolver: resolver}).Trace(t.Context(), "both.example", prober.Spec{})
-	if err != nil {
+	var candidates []netip.Addr
+	tracer := fakeTracer(func(ctx context.Context, spec traceroute.Spec, targets []netip.Addr) (*traceroute.Result, error) {
+		candidates = targets
+		return echoSpec(ctx, spec, targets)
+	})
+	if _, err := (&Local{Tracer: tracer, Resolver: resolver}).Trace(t.Context(), "both.example", Spec{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(result.Spec.Target, result.Spec.Fallbacks); got != "2001:db8::1 [192.0.2.1]" {
+	if got := fmt.Sprint(candidates); got != "[2001:db8::1 192.0.2.1]" {
 		t.Errorf("candidates %s", got)
 	}
 }
 
 func TestLocalEngineErrors(t *testing.T) {
-	noRoute := fakeTracer(func(context.Context, prober.Spec) (*prober.Result, error) {
+	noRoute := fakeTracer(func(context.Context, traceroute.Spec, []netip.Addr) (*traceroute.Result, error) {
 		return nil, errors.New("prober: no route to 192.0.2.1")
 	})
-	_, err := (&Local{Tracer: noRoute}).Trace(t.Context(), "192.0.2.1", prober.Spec{})
+	_, err := (&Local{Tracer: noRoute}).Trace(t.Context(), "192.0.2.1", Spec{})
 	if f, ok := errors.AsType[*Failure](err); !ok || f.Code != Unsent || f.Reason != "could not send: no route to 192.0.2.1" {
 		t.Errorf("error %#v", err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = (&Local{Tracer: noRoute}).Trace(gone, "192.0.2.1", prober.Spec{})
+	_, err = (&Local{Tracer: noRoute}).Trace(gone, "192.0.2.1", Spec{})
 	if f, ok := errors.AsType[*Failure](err); !ok || f.Code != TimedOut {
 		t.Errorf("error %#v after the context's end", err)
 	}
@@ -170,7 +176,7 @@ func TestLocalSlowResolver(t *testing.T) {
 		})
 		local := &Local{Tracer: fakeTracer(echoSpec), Resolver: hang}
 		started := time.Now()
-		_, err := local.Trace(t.Context(), "slow.example", prober.Spec{})
+		_, err := local.Trace(t.Context(), "slow.example", Spec{})
 		if f, ok := errors.AsType[*Failure](err); !ok || f.Code != Unresolved || f.Reason != "the name server did not answer in time" {
 			t.Errorf("error %#v", err)
 		}
@@ -179,7 +185,7 @@ func TestLocalSlowResolver(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err = local.Trace(ctx, "slow.example", prober.Spec{})
+		_, err = local.Trace(ctx, "slow.example", Spec{})
 		if f, ok := errors.AsType[*Failure](err); !ok || f.Code != TimedOut {
 			t.Errorf("error %#v when the trace's own time is over", err)
 		}

@@ -5,8 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"probe-agent/packet"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // The golden rendering of a trace with everything in it is what the contract
@@ -32,13 +31,13 @@ func TestNativeNames(t *testing.T) {
 	answer, trace := schemas["ProbeAnswer"].Value.Properties, schemas["Trace"].Value.Properties
 	options := trace["options"].Value.Properties
 	var kinds, clocks, methods, families, reasons []string
-	for k := packet.EchoReply; k.String() != "unknown"; k++ {
+	for k := traceroute.EchoReply; k <= traceroute.Decapsulated; k++ {
 		kinds = append(kinds, k.String())
 	}
-	for c := prober.KernelClock; c <= prober.UserClock; c++ {
+	for c := traceroute.KernelClock; c <= traceroute.UserClock; c++ {
 		clocks = append(clocks, c.String())
 	}
-	for m := prober.ICMP; m <= prober.GREICMP; m++ {
+	for m := traceroute.ICMP; m <= traceroute.GREICMP; m++ {
 		methods = append(methods, m.String())
 	}
 	for f := AnyFamily; f <= IPv6Only; f++ {

@@ -12,15 +12,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"probe-agent/traceroute"
 
-	"probe-agent/prober"
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestPanicCostsOneRequest(t *testing.T) {
 	var log bytes.Buffer
 	begun, stopped := make(chan struct{}), make(chan struct{})
-	bad := &fakeColo{name: "ams01", trace: func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+	bad := &fakeColo{name: "ams01", trace: func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
 		if target == "192.0.2.66" {
 			<-begun // or there might be nothing to cancel
 			panic("out of cheese")
@@ -61,7 +61,7 @@ func TestPanicCostsOneRequest(t *testing.T) {
 // the next.
 func TestPanicOverHTTP(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
-	colo := &fakeColo{name: "ams01", trace: func(_ context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+	colo := &fakeColo{name: "ams01", trace: func(_ context.Context, target string, _ Spec) (*traceroute.Result, error) {
 		switch target {
 		case "192.0.2.66":
 			panic("out of cheese")

@@ -13,7 +13,7 @@ import (
 
 	"probe-agent/api/envelope"
 	"probe-agent/policy"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 var _ Policy = (*policy.Policy)(nil)
@@ -122,9 +122,9 @@ func TestPolicyOutcomes(t *testing.T) {
 			var traced []string
 			resolver := &rebinding{zone: zone, asked: make(map[string]int)}
 			local := &Local{ColoName: "den01", Resolver: resolver, Policy: &rule}
-			local.Tracer = fakeTracer(func(_ context.Context, spec prober.Spec) (*prober.Result, error) {
-				traced = append(traced, spec.Target.String())
-				return direct(spec.Target.String()), nil
+			local.Tracer = fakeTracer(func(_ context.Context, _ traceroute.Spec, targets []netip.Addr) (*traceroute.Result, error) {
+				traced = append(traced, targets[0].String())
+				return direct(targets[0].String()), nil
 			})
 			h := newHandler(t, local)
 			got := law.ask(t, h, http.MethodPost, endpoint, fmt.Sprintf(`{"targets":[%q]}`, tt.target))
@@ -155,8 +155,8 @@ func TestPolicyOutcomes(t *testing.T) {
 func TestPolicyRefusesOneOfSeveral(t *testing.T) {
 	var rule policy.Policy
 	rule.Replace(policy.Rules{Preset: policy.Public})
-	local := &Local{ColoName: "den01", Policy: &rule, Tracer: fakeTracer(func(_ context.Context, spec prober.Spec) (*prober.Result, error) {
-		return direct(spec.Target.String()), nil
+	local := &Local{ColoName: "den01", Policy: &rule, Tracer: fakeTracer(func(_ context.Context, _ traceroute.Spec, targets []netip.Addr) (*traceroute.Result, error) {
+		return direct(targets[0].String()), nil
 	})}
 	got := loadLaw(t).ask(t, newHandler(t, local), http.MethodPost, endpoint, `{"targets":["1.1.1.1","10.0.0.1","8.8.8.8"]}`)
 	var codes []string

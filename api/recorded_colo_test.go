@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,9 +16,8 @@ import (
 	"probe-agent/access"
 	"probe-agent/api"
 	"probe-agent/lookup"
-	"probe-agent/packet"
-	"probe-agent/prober"
 	"probe-agent/quota"
+	"probe-agent/traceroute"
 )
 
 // recordedAgent is a handler whose colos trace as scripted, and what a test does
@@ -100,7 +98,7 @@ func (c *scriptedColo) City() string { return c.city }
 
 // Trace reports the state of the scripted trace every 100 ms while it changes.
 // No two traces of different targets or colos do so at one time.
-func (c *scriptedColo) Trace(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
+func (c *scriptedColo) Trace(ctx context.Context, target string, spec api.Spec) (*traceroute.Result, error) {
 	scripts := recordedScripts()
 	i := slices.IndexFunc(scripts, func(s recordedScript) bool { return s.target == target })
 	began := time.Now()
@@ -123,17 +121,17 @@ func (c *scriptedColo) Trace(ctx context.Context, target string, spec prober.Spe
 	settled := settledAt(r)
 	for at := 100 * time.Millisecond; at < r.Duration; at += 100 * time.Millisecond {
 		if spec.Progress != nil && at < settled+100*time.Millisecond {
-			spec.Progress(prober.Redact(stateAt(r, at), c.redact))
+			spec.Progress(traceroute.Redact(stateAt(r, at), c.redact))
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}
-	return prober.Redact(r, c.redact), nil
+	return traceroute.Redact(r, c.redact), nil
 }
 
 // settledAt is when the last probe was answered or lost, since the start.
-func settledAt(r *prober.Result) (at time.Duration) {
+func settledAt(r *traceroute.Result) (at time.Duration) {
 	for _, p := range r.Probes {
 		if p.Answer != nil {
 			at = max(at, p.Sent+p.Answer.RTT)
@@ -158,9 +156,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // stateAt is what a trace knows some time after its start. Until its second
 // report, there are probes beyond the end of the path.
-func stateAt(r *prober.Result, at time.Duration) *prober.Result {
+func stateAt(r *traceroute.Result, at time.Duration) *traceroute.Result {
 	so := *r
-	so.Stop, so.Duration, so.Limited, so.Probes = prober.Running, at, nil, nil
+	so.Stop, so.Duration, so.Limited, so.Probes = traceroute.Running, at, nil, nil
 	for _, p := range r.Probes {
 		if p.Sent > at {
 			continue
@@ -171,31 +169,31 @@ func stateAt(r *prober.Result, at time.Duration) *prober.Result {
 		so.Probes = append(so.Probes, p)
 	}
 	if last := r.Probes[len(r.Probes)-1].TTL; at < 200*time.Millisecond {
-		so.Probes = append(so.Probes, prober.Probe{TTL: last + 1, Sent: at}, prober.Probe{TTL: last + 2, Sent: at})
+		so.Probes = append(so.Probes, traceroute.Probe{TTL: last + 1, Sent: at}, traceroute.Probe{TTL: last + 2, Sent: at})
 	}
 	return &so
 }
 
 // result reads the script. Options that the request did not set have their
 // defaults.
-func (s recordedScript) result(t testing.TB, spec prober.Spec) *prober.Result {
+func (s recordedScript) result(t testing.TB, spec api.Spec) *traceroute.Result {
 	t.Helper()
-	r := &prober.Result{
-		Spec: prober.Spec{
+	r := &traceroute.Result{
+		Spec: traceroute.Spec{
 			Target: netip.MustParseAddr(s.addr), Method: spec.Method, MaxTTL: spec.MaxTTL, PacketsPerTTL: spec.PacketsPerTTL,
 			Port: spec.Port, Wait: spec.Wait, Family: spec.Family,
 		},
-		Source: netip.MustParseAddr(s.source), Duration: s.took, Stop: prober.Stop(s.stop), Limited: s.limited,
-		Counts: prober.Counts{Beyond: s.counts[0], Duplicates: s.counts[1], Late: s.counts[2], Forged: s.counts[3], Retried: s.counts[4]},
+		Source: netip.MustParseAddr(s.source), Duration: s.took, Stop: traceroute.Stop(s.stop), Limited: s.limited,
+		Counts: traceroute.Counts{Beyond: s.counts[0], Duplicates: s.counts[1], Late: s.counts[2], Forged: s.counts[3], Retried: s.counts[4]},
 	}
 	if r.Spec.MaxTTL == 0 {
-		r.Spec.MaxTTL = prober.DefaultMaxTTL
+		r.Spec.MaxTTL = traceroute.DefaultMaxTTL
 	}
 	if r.Spec.PacketsPerTTL == 0 {
-		r.Spec.PacketsPerTTL = prober.DefaultPackets
+		r.Spec.PacketsPerTTL = traceroute.DefaultPackets
 	}
 	if r.Spec.Wait == 0 {
-		r.Spec.Wait = prober.DefaultWait
+		r.Spec.Wait = traceroute.DefaultWait
 	}
 	for line := range strings.Lines(s.probes) {
 		if fields := strings.Fields(line); len(fields) > 0 {
@@ -207,14 +205,14 @@ func (s recordedScript) result(t testing.TB, spec prober.Spec) *prober.Result {
 
 // scriptedProbe reads one line of a script: TTL, flow (with e: encapsulated),
 // time of sending, and for an answer its sender, RTT, kind and details.
-func scriptedProbe(t testing.TB, fields []string) prober.Probe {
+func scriptedProbe(t testing.TB, fields []string) traceroute.Probe {
 	t.Helper()
 	flow, encapsulated := strings.CutSuffix(fields[1], "e")
-	p := prober.Probe{TTL: uint8(number(t, fields[0])), Flow: uint8(number(t, flow)), Encapsulated: encapsulated, Sent: duration(t, fields[2])}
+	p := traceroute.Probe{TTL: uint8(number(t, fields[0])), Flow: uint16(number(t, flow)), Encapsulated: encapsulated, Sent: duration(t, fields[2])}
 	if len(fields) == 3 {
 		return p
 	}
-	a := &prober.Answer{From: netip.MustParseAddr(fields[3]), RTT: duration(t, fields[4]), Kind: scriptedKind(t, fields[5])}
+	a := &traceroute.Answer{From: netip.MustParseAddr(fields[3]), RTT: duration(t, fields[4]), Kind: scriptedKind(t, fields[5])}
 	for _, detail := range fields[6:] {
 		name, value, _ := strings.Cut(detail, "=")
 		switch name {
@@ -231,7 +229,7 @@ func scriptedProbe(t testing.TB, fields []string) prober.Probe {
 		case "mtu":
 			a.MTU = uint32(number(t, value))
 		case "clock":
-			a.Clock = prober.Clock(number(t, value))
+			a.Clock = traceroute.Clock(number(t, value))
 		case "labels", "objects":
 			a.Extensions = scriptedExtensions(t, name)
 		default:
@@ -242,9 +240,9 @@ func scriptedProbe(t testing.TB, fields []string) prober.Probe {
 	return p
 }
 
-func scriptedKind(t testing.TB, name string) packet.Kind {
+func scriptedKind(t testing.TB, name string) traceroute.Kind {
 	t.Helper()
-	for k := packet.EchoReply; k <= packet.Decapsulated; k++ {
+	for k := traceroute.EchoReply; k <= traceroute.Decapsulated; k++ {
 		if k.String() == name {
 			return k
 		}
@@ -256,39 +254,24 @@ func scriptedKind(t testing.TB, name string) packet.Kind {
 // scriptedExtensions are two MPLS labels; or with them an interface in each of
 // two roles, a malformed one, and two objects of unknown classes, one of which
 // has the address of the gateway in it.
-func scriptedExtensions(t testing.TB, name string) *packet.Extensions {
+func scriptedExtensions(t testing.TB, name string) *traceroute.Extensions {
 	t.Helper()
-	objects := [][]byte{object(1, 1, 0x05, 0xdc, 0x1a, 0x40, 0x00, 0x01, 0x05, 0x02)} // labels 24001 and 16
+	e := &traceroute.Extensions{MPLS: []traceroute.MPLS{
+		{Label: 24001, TrafficClass: 5, TTL: 64}, {Label: 16, TrafficClass: 2, Bottom: true, TTL: 2},
+	}}
 	if name == "objects" {
-		objects = append(objects,
-			object(2, 0x0f, 0, 0, 0, 7, 0, 1, 0, 0, 192, 0, 2, 1, 8, 'x', 'e', '-', '0', '\xff', 0, 0, 0, 0, 5, 0xdc), // incoming: index, address, name, MTU
-			object(2, 0x0a|2<<6, 0, 0, 0, 8, 4, 'e', 't', 'h'),                                                        // outgoing: index, name
-			object(2, 0x04),
-			object(9, 8, 0xde, 0xad, 0xbe, 0xef),
-			object(10, 1, 192, 0, 2, 1),
-			object(3, 1),
-		)
+		e.Interfaces = []traceroute.Interface{
+			{Role: traceroute.RoleIncoming, Index: 7, HasIndex: true, Addr: netip.MustParseAddr("192.0.2.1"), Name: "xe-0\uFFFD", MTU: 1500},
+			{Role: traceroute.RoleOutgoing, Index: 8, HasIndex: true, Name: "eth"},
+		}
+		e.Objects = []traceroute.Object{
+			{Class: 2, CType: 4},
+			{Class: 9, CType: 8, Data: []byte{0xde, 0xad, 0xbe, 0xef}},
+			{Class: 10, CType: 1, Data: []byte{192, 0, 2, 1}},
+			{Class: 3, CType: 1},
+		}
 	}
-	quote := make([]byte, 128)
-	quote[0], quote[5], quote[6], quote[7] = 0x60, 88, 58, 1 // IPv6, its payload, ICMPv6, hop limit
-	copy(quote[8:], netip.MustParseAddr("2001:db8::9").AsSlice())
-	copy(quote[24:], netip.MustParseAddr("2001:db8:1::100").AsSlice())
-	quote[40] = 128                                              // echo request
-	message := append([]byte{3, 0, 0, 0, 16, 0, 0, 0}, quote...) // time exceeded, 16 × 8 bytes of quote
-	message = append(message, 0x20, 0, 0, 0)
-	for _, o := range objects {
-		message = append(message, o...)
-	}
-	var reply packet.Reply
-	if err := packet.Parse(&packet.Incoming{IPv6: true, Protocol: 58, Bytes: message}, &reply); err != nil {
-		t.Fatal(err)
-	}
-	return reply.Extensions.Clone()
-}
-
-// object is an ICMP extension object (RFC 4884 section 7.2).
-func object(class, cType byte, data ...byte) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(4+len(data))), append([]byte{class, cType}, data...)...)
+	return e
 }
 
 func number(t testing.TB, text string) int {

@@ -5,16 +5,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"probe-agent/traceroute"
 
-	"probe-agent/packet"
-	"probe-agent/prober"
+	"github.com/google/go-cmp/cmp"
 )
 
 // askedFor is an Annotator that knows everybody and remembers who was asked
@@ -39,16 +37,16 @@ func (a *askedFor) Annotate(_ context.Context, addrs []netip.Addr) map[netip.Add
 	return notes
 }
 
-// pathTracer finds two routers before the target, which answers at once, and
-// calls what the engine calls. The first router shows itself again at TTL 3.
-func pathTracer(_ context.Context, spec prober.Spec) (*prober.Result, error) {
+// pathTracer finds two routers before the target, which answers at once. The first router shows itself again at TTL 3.
+func pathTracer(_ context.Context, spec traceroute.Spec, targets []netip.Addr) (*traceroute.Result, error) {
+	spec.Target = targets[0]
 	inside := exceeded("10.0.0.1", time.Millisecond)
-	inside.Extensions = &packet.Extensions{}
-	r := &prober.Result{
+	inside.Extensions = &traceroute.Extensions{}
+	r := &traceroute.Result{
 		Spec:   spec,
 		Source: netip.MustParseAddr("10.0.0.200"),
-		Stop:   prober.Running,
-		Probes: []prober.Probe{
+		Stop:   traceroute.Running,
+		Probes: []traceroute.Probe{
 			{TTL: 1, Answer: inside},
 			{TTL: 1, Flow: 1},
 			{TTL: 2, Answer: exceeded("10.0.0.2", 2*time.Millisecond)},
@@ -58,15 +56,7 @@ func pathTracer(_ context.Context, spec prober.Spec) (*prober.Result, error) {
 			{TTL: 4, Answer: echo(spec.Target, 4*time.Millisecond)},
 		},
 	}
-	for _, p := range r.Probes {
-		if p.Answer != nil && spec.Heard != nil {
-			spec.Heard(p.Answer.From, p.TTL)
-		}
-	}
-	if spec.Progress != nil {
-		spec.Progress(r)
-	}
-	r.Stop = prober.Reached
+	r.Stop = traceroute.Reached
 	return r, nil
 }
 
@@ -105,54 +95,5 @@ func TestRedactedHops(t *testing.T) {
 	}
 	if strings.Contains(string(got.body), "10.0.0.") {
 		t.Errorf("the answer tells what is inside: %s", got.body)
-	}
-}
-
-// What a trace shows while it runs is redacted like what it shows at the end.
-func TestRedactedProgress(t *testing.T) {
-	var shown, heard []string
-	addrs := func(r *prober.Result) []string {
-		all := []string{r.Source.String()}
-		for _, p := range r.Probes {
-			if p.Answer != nil {
-				all = append(all, p.Answer.From.String())
-			}
-		}
-		return all
-	}
-	local := &Local{Tracer: fakeTracer(pathTracer)}
-	spec := prober.Spec{
-		Progress: func(r *prober.Result) { shown = addrs(r) },
-		Heard:    func(from netip.Addr, _ uint8) { heard = append(heard, from.String()) },
-	}
-	for _, tt := range []struct {
-		hops         int
-		shown, heard []string
-	}{
-		{
-			0,
-			[]string{"10.0.0.200", "10.0.0.1", "10.0.0.2", "10.0.0.3", "192.0.2.3", "10.0.0.1", "192.0.2.100"},
-			[]string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "192.0.2.3", "10.0.0.1", "192.0.2.100"},
-		},
-		{
-			2,
-			[]string{"invalid IP", "invalid IP", "invalid IP", "invalid IP", "192.0.2.3", "invalid IP", "192.0.2.100"},
-			[]string{"192.0.2.3", "192.0.2.100"},
-		},
-		{
-			64,
-			[]string{"invalid IP", "invalid IP", "invalid IP", "invalid IP", "invalid IP", "invalid IP", "192.0.2.100"},
-			[]string{"192.0.2.100"},
-		},
-	} {
-		shown, heard = nil, nil
-		local.RedactHops(tt.hops)
-		result, err := local.Trace(t.Context(), "192.0.2.100", spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff([][]string{tt.shown, tt.shown, tt.heard}, [][]string{addrs(result), shown, slices.Clip(heard)}); diff != "" {
-			t.Errorf("%d hops (-want +got):\n%s", tt.hops, diff)
-		}
 	}
 }

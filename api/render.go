@@ -3,14 +3,12 @@ package api
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 	"time"
 
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
-	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // noResponse is the name of the node that stands for a silent hop.
@@ -21,7 +19,7 @@ const noResponse = "NO RESPONSE"
 const redacted = "REDACTED"
 
 // render puts the run into the form of the contract.
-func render(r *run, notes map[netip.Addr]Annotation) *Response {
+func render(r *run, notes traceroute.Notes) *Response {
 	answer := &Response{Result: []TargetResult{}, Success: true, Errors: []envelope.Message{}, Messages: []envelope.Message{}}
 	for ofTarget := range slices.Chunk(r.traces, r.colos) {
 		result := TargetResult{Target: ofTarget[0].target, Colos: make([]ColoResult, len(ofTarget))}
@@ -39,7 +37,7 @@ func render(r *run, notes map[netip.Addr]Annotation) *Response {
 	return answer
 }
 
-func renderColo(t coloTrace, notes map[netip.Addr]Annotation) ColoResult {
+func renderColo(t coloTrace, notes traceroute.Notes) ColoResult {
 	c := ColoResult{
 		Colo:    ColoInfo{Name: t.colo.Name(), City: t.colo.City()},
 		TimeMS:  t.took.Milliseconds(),
@@ -57,36 +55,36 @@ func renderColo(t coloTrace, notes map[netip.Addr]Annotation) ColoResult {
 	return c
 }
 
-func renderSummary(target string, addr netip.Addr, rtt stats.RTT, notes map[netip.Addr]Annotation) TargetSummary {
+func renderSummary(target string, addr netip.Addr, rtt traceroute.RTT, notes traceroute.Notes) TargetSummary {
 	s := TargetSummary{
-		ASN:         asn(notes[addr]),
+		ASN:         notes[addr].ASN.String(),
 		IP:          addr.String(),
 		Name:        target,
-		PacketCount: rtt.Count(),
-		MeanRTT:     milliseconds(rtt.Mean()),
-		StdDevRTT:   milliseconds(rtt.StdDev()),
-		MinRTT:      milliseconds(float64(rtt.Min())),
-		MaxRTT:      milliseconds(float64(rtt.Max())),
+		PacketCount: rtt.Count,
+		MeanRTT:     milliseconds(rtt.Mean),
+		StdDevRTT:   milliseconds(rtt.StdDev),
+		MinRTT:      milliseconds(rtt.Min),
+		MaxRTT:      milliseconds(rtt.Max),
 	}
 	s.MeanLatency, s.StdDevLatency, s.MinLatency, s.MaxLatency = s.MeanRTT, s.StdDevRTT, s.MinRTT, s.MaxRTT
 	return s
 }
 
-func renderHop(hop prober.HopSummary, notes map[netip.Addr]Annotation) Hop {
+func renderHop(hop traceroute.Hop, notes traceroute.Notes) Hop {
 	h := Hop{TTL: int(hop.TTL), Sent: hop.Sent, Lost: hop.Lost, Nodes: make([]Node, 0, max(1, len(hop.Nodes)))}
 	for _, n := range hop.Nodes {
 		node := Node{
 			Name:        redacted,
-			PacketCount: n.RTT.Count(),
-			MeanRTT:     milliseconds(n.RTT.Mean()),
-			StdDevRTT:   milliseconds(n.RTT.StdDev()),
-			MinRTT:      milliseconds(float64(n.RTT.Min())),
-			MaxRTT:      milliseconds(float64(n.RTT.Max())),
+			PacketCount: n.Count,
+			MeanRTT:     milliseconds(n.Mean),
+			StdDevRTT:   milliseconds(n.StdDev),
+			MinRTT:      milliseconds(n.Min),
+			MaxRTT:      milliseconds(n.Max),
 			Labels:      n.Labels,
 		}
 		if n.Addr.IsValid() {
 			note := notes[n.Addr]
-			node.ASN, node.IP, node.Name = asn(note), n.Addr.String(), cmp.Or(note.Name, n.Addr.String())
+			node.ASN, node.IP, node.Name = note.ASN.String(), n.Addr.String(), cmp.Or(note.Name, n.Addr.String())
 		}
 		h.Nodes = append(h.Nodes, node)
 	}
@@ -96,18 +94,7 @@ func renderHop(hop prober.HopSummary, notes map[netip.Addr]Annotation) Hop {
 	return h
 }
 
-// milliseconds rounds to whole nanoseconds, the clock's resolution: at most 6
-// decimals. What is negative or no number is 0.
-func milliseconds(nanoseconds float64) Milliseconds {
-	if math.IsNaN(nanoseconds) || math.IsInf(nanoseconds, 0) || nanoseconds < 0 {
-		return 0
-	}
-	return Milliseconds(math.Round(nanoseconds) / float64(time.Millisecond))
-}
-
-func asn(note Annotation) string {
-	if note.ASN == 0 {
-		return ""
-	}
-	return fmt.Sprintf("AS%d", note.ASN)
+// milliseconds has at most 6 decimals: whole nanoseconds. What is negative is 0.
+func milliseconds(d time.Duration) Milliseconds {
+	return Milliseconds(float64(max(0, d)) / float64(time.Millisecond))
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
-// Bounds of a request beyond those of prober.Spec.
+// Bounds of a request beyond those of traceroute.Spec.
 const (
 	maxTargets = 10
 	maxPort    = 65535
@@ -35,34 +35,34 @@ type Options struct {
 
 // Spec returns the options as a specification without target, or a
 // *envelope.Error with one fault per option that is out of range.
-func (o Options) Spec() (prober.Spec, error) {
+func (o Options) Spec() (traceroute.Spec, error) {
 	var wrong envelope.Problems
 	spec := o.spec(&wrong)
 	return spec, wrong.Err()
 }
 
-func (o Options) spec(wrong *envelope.Problems) prober.Spec {
+func (o Options) spec(wrong *envelope.Problems) traceroute.Spec {
 	bounds := []struct {
 		name      string
 		value, to int
 		zero      string
 	}{
-		{"max_ttl", o.MaxTTL, prober.MaxTTLLimit, fmt.Sprintf("the default, %d", prober.DefaultMaxTTL)},
-		{"packets_per_ttl", o.PacketsPerTTL, prober.PacketsPerTTLLimit, fmt.Sprintf("the default, %d", prober.DefaultPackets)},
+		{"max_ttl", o.MaxTTL, traceroute.MaxTTLLimit, fmt.Sprintf("the default, %d", traceroute.DefaultMaxTTL)},
+		{"packets_per_ttl", o.PacketsPerTTL, traceroute.PacketsPerTTLLimit, fmt.Sprintf("the default, %d", traceroute.DefaultPackets)},
 		{"port", o.Port, maxPort, "the best port of the packet type"},
-		{"wait_time", o.WaitTime, int(prober.MaxWait / time.Second), "the default, 1"},
-		{"wait_ms", o.WaitMS, int(prober.MaxWait / time.Millisecond), "that options.wait_time counts"},
+		{"wait_time", o.WaitTime, int(traceroute.MaxWait / time.Second), "the default, 1"},
+		{"wait_ms", o.WaitMS, int(traceroute.MaxWait / time.Millisecond), "that options.wait_time counts"},
 	}
 	for _, b := range bounds {
 		if b.value < 0 || b.value > b.to {
 			wrong.Add(envelope.CodeOption, "/options/"+b.name, "options.%s must be an integer from 0 to %d; 0 means %s", b.name, b.to, b.zero)
 		}
 	}
-	method, err := prober.ParseMethod(o.PacketType)
+	method, err := traceroute.ParseMethod(o.PacketType)
 	if err != nil {
 		wrong.Add(envelope.CodePacketType, "/options/packet_type", "options.packet_type must be icmp, tcp, udp, gre or gre+icmp")
 	}
-	family, err := prober.ParseFamily(o.Family)
+	family, err := traceroute.ParseFamily(o.Family)
 	if err != nil {
 		wrong.Add(envelope.CodeOption, "/options/family", "options.family must be any, ipv4 or ipv6")
 	}
@@ -73,7 +73,7 @@ func (o Options) spec(wrong *envelope.Problems) prober.Spec {
 		}
 		wait = time.Duration(o.WaitMS) * time.Millisecond
 	}
-	spec := prober.Spec{
+	spec := traceroute.Spec{
 		Method:        method,
 		MaxTTL:        o.MaxTTL,
 		PacketsPerTTL: o.PacketsPerTTL,
@@ -81,7 +81,7 @@ func (o Options) spec(wrong *envelope.Problems) prober.Spec {
 		Wait:          wait,
 		Family:        family,
 	}
-	if method == prober.GRE {
+	if method == traceroute.GRE {
 		spec.Port = 0
 	}
 	return spec

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // fault is what a test says of one Message of a refusal.
@@ -184,14 +184,14 @@ func TestValidRequests(t *testing.T) {
 func TestOptionsSpec(t *testing.T) {
 	tests := []struct {
 		options Options
-		want    prober.Spec
+		want    traceroute.Spec
 	}{
-		{Options{}, prober.Spec{Method: prober.ICMP}},
-		{Options{MaxTTL: 64, PacketType: "udp", PacketsPerTTL: 10, Port: 53, WaitTime: 5}, prober.Spec{Method: prober.UDP, MaxTTL: 64, PacketsPerTTL: 10, Port: 53, Wait: 5 * time.Second}},
-		{Options{PacketType: "icmp", Port: 7}, prober.Spec{Method: prober.ICMP, Port: 7}},
-		{Options{PacketType: "tcp", Port: 443}, prober.Spec{Method: prober.TCP, Port: 443}},
-		{Options{PacketType: "gre", Port: 7}, prober.Spec{Method: prober.GRE}},
-		{Options{PacketType: "gre+icmp", Port: 7}, prober.Spec{Method: prober.GREICMP, Port: 7}},
+		{Options{}, traceroute.Spec{Method: traceroute.ICMP}},
+		{Options{MaxTTL: 64, PacketType: "udp", PacketsPerTTL: 10, Port: 53, WaitTime: 5}, traceroute.Spec{Method: traceroute.UDP, MaxTTL: 64, PacketsPerTTL: 10, Port: 53, Wait: 5 * time.Second}},
+		{Options{PacketType: "icmp", Port: 7}, traceroute.Spec{Method: traceroute.ICMP, Port: 7}},
+		{Options{PacketType: "tcp", Port: 443}, traceroute.Spec{Method: traceroute.TCP, Port: 443}},
+		{Options{PacketType: "gre", Port: 7}, traceroute.Spec{Method: traceroute.GRE}},
+		{Options{PacketType: "gre+icmp", Port: 7}, traceroute.Spec{Method: traceroute.GREICMP, Port: 7}},
 	}
 	for _, tt := range tests {
 		got, err := tt.options.Spec()

@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
 	"probe-agent/quota"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // A run is what came of one request, before it takes any form.
@@ -25,8 +26,8 @@ type run struct {
 type coloTrace struct {
 	target  string
 	colo    Colo
-	result  *prober.Result // nil on failure
-	summary prober.Summary
+	result  *traceroute.Result // nil on failure
+	summary traceroute.Summary
 	failure *Failure // nil on success
 	took    time.Duration
 }
@@ -38,7 +39,7 @@ type watcher interface {
 	// planned gets the traces before any of them begins.
 	planned(traces []coloTrace)
 	// progress gets the result so far, which it must not keep.
-	progress(trace int, so *prober.Result)
+	progress(trace int, so *traceroute.Result)
 	// done gets what came of the trace. No progress of it follows.
 	done(trace int, t coloTrace)
 }
@@ -47,7 +48,8 @@ type watcher interface {
 func (s *Service) run(ctx context.Context, req Request, w watcher) (*run, error) {
 	started := time.Now()
 	var wrong envelope.Problems
-	spec, colos := s.check(req, &wrong)
+	checked, colos := s.check(req, &wrong)
+	spec := Spec{Spec: checked}
 	if err := wrong.Err(); err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ type coloPanic struct {
 func (p *coloPanic) String() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
 
 // traceAll makes the traces, as many at once as the visit may.
-func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, visit *quota.Ticket, w watcher) {
+func traceAll(ctx context.Context, traces []coloTrace, spec Spec, visit *quota.Ticket, w watcher) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
@@ -112,7 +114,7 @@ func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, visit *
 			}()
 			spec := spec
 			if w != nil {
-				spec.Progress = func(so *prober.Result) { w.progress(i, so) }
+				spec.Progress = func(so *traceroute.Result) { w.progress(i, so) }
 			}
 			traces[i].make(ctx, spec, visit)
 			if w != nil && panicked.Load() == nil { // else it is the panic that ended it
@@ -127,7 +129,7 @@ func traceAll(ctx context.Context, traces []coloTrace, spec prober.Spec, visit *
 }
 
 // make fills in what comes of the trace.
-func (t *coloTrace) make(ctx context.Context, spec prober.Spec, visit *quota.Ticket) {
+func (t *coloTrace) make(ctx context.Context, spec Spec, visit *quota.Ticket) {
 	started := time.Now()
 	if err := visit.Begin(ctx); err != nil {
 		t.failure, t.took = failureOf(ctx, err), time.Since(started)
@@ -140,11 +142,11 @@ func (t *coloTrace) make(ctx context.Context, spec prober.Spec, visit *quota.Tic
 		t.failure, t.took = failureOf(ctx, err), time.Since(started)
 		return
 	}
-	t.result, t.summary, t.took = result, prober.Summarise(result), result.Duration
+	t.result, t.summary, t.took = result, stats.Summarize(result), result.Duration
 }
 
 // annotate looks up every address that the traces show, each once.
-func (s *Service) annotate(ctx context.Context, traces ...coloTrace) map[netip.Addr]Annotation {
+func (s *Service) annotate(ctx context.Context, traces ...coloTrace) traceroute.Notes {
 	if s.annotator == nil {
 		return nil
 	}
@@ -169,5 +171,14 @@ func (s *Service) annotate(ctx context.Context, traces ...coloTrace) map[netip.A
 	}
 	ctx, cancel := context.WithTimeout(ctx, annotateTimeout)
 	defer cancel()
-	return s.annotator.Annotate(ctx, addrs)
+	return notesOf(s.annotator.Annotate(ctx, addrs))
+}
+
+// notesOf returns what a look-up found as the model has it.
+func notesOf(found map[netip.Addr]Annotation) traceroute.Notes {
+	notes := make(traceroute.Notes, len(found))
+	for addr, a := range found {
+		notes[addr] = traceroute.Note{Name: a.Name, ASN: traceroute.ASN(a.ASN)}
+	}
+	return notes
 }

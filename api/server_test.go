@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // pipes is a listener whose connections are in memory, so that servers live in
@@ -77,9 +77,9 @@ func write(t *testing.T, c net.Conn, text string) {
 }
 
 // endless traces until it is told to end, and says how long that was.
-func endless() (trace func(context.Context, string, prober.Spec) (*prober.Result, error), stopped chan time.Duration) {
+func endless() (trace func(context.Context, string, Spec) (*traceroute.Result, error), stopped chan time.Duration) {
 	stopped = make(chan time.Duration, 1)
-	return func(ctx context.Context, _ string, _ prober.Spec) (*prober.Result, error) {
+	return func(ctx context.Context, _ string, _ Spec) (*traceroute.Result, error) {
 		started := time.Now()
 		<-ctx.Done()
 		stopped <- time.Since(started)
@@ -150,7 +150,7 @@ func TestSlowBody(t *testing.T) {
 // A trace may take longer than a body: the limit on reading must not end it.
 func TestLongTraceOverConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+		slow := func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
 			if err := after(ctx, Deadline-time.Second); err != nil {
 				return nil, err
 			}

@@ -10,7 +10,7 @@ import (
 
 	"probe-agent/api/envelope"
 	"probe-agent/lookup"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 const (
@@ -87,7 +87,7 @@ func (s *Service) decode(body []byte, read func([]byte, *envelope.Problems) (Req
 }
 
 // check adds everything that is wrong with req and returns what it asks for.
-func (s *Service) check(req Request, wrong *envelope.Problems) (prober.Spec, []Colo) {
+func (s *Service) check(req Request, wrong *envelope.Problems) (traceroute.Spec, []Colo) {
 	checkTargets(req.Targets, wrong)
 	colos := selectColos(s.colos, req.Colos, wrong)
 	return req.Options.spec(wrong), colos

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // Every target from every colo at once: together they take as long as the
@@ -22,7 +22,7 @@ import (
 func TestParallelAndInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		delays := map[string]time.Duration{"192.0.2.1": 3 * time.Second, "192.0.2.2": time.Second, "192.0.2.3": 2 * time.Second}
-		slow := func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+		slow := func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
 			if err := after(ctx, delays[target]); err != nil {
 				return nil, err
 			}
@@ -57,7 +57,7 @@ func TestParallelAndInOrder(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stuck := func(ctx context.Context, _ string, _ prober.Spec) (*prober.Result, error) {
+		stuck := func(ctx context.Context, _ string, _ Spec) (*traceroute.Result, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
@@ -142,7 +142,7 @@ func TestRunChecksRequests(t *testing.T) {
 
 func TestRunCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	stuck := func(ctx context.Context, _ string, _ prober.Spec) (*prober.Result, error) {
+	stuck := func(ctx context.Context, _ string, _ Spec) (*traceroute.Result, error) {
 		cancel()
 		<-ctx.Done()
 		return nil, ctx.Err()

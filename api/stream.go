@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"probe-agent/api/v1"
+	v1 "probe-agent/api/v1"
 )
 
 // eventTimeout is how long one event may take to go out. A client that reads

@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api/v1"
-	"probe-agent/prober"
+	v1 "probe-agent/api/v1"
+	"probe-agent/traceroute"
 )
 
 // A panic in mid-stream ends it with an event, whole, and is logged; one
@@ -22,7 +22,7 @@ func TestStreamPanic(t *testing.T) {
 	for _, form := range streamForms() {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
-			out := func(context.Context, *prober.Result) (*prober.Result, error) { panic("out of cheese") }
+			out := func(context.Context, *traceroute.Result) (*traceroute.Result, error) { panic("out of cheese") }
 			h := NewHandler(HandlerConfig{
 				Service: newService(t, &fakeColo{name: "den01", trace: walking(2, out)}, &fakeColo{name: "ams01", trace: walking(9, reached)}),
 				Log:     slog.New(slog.NewJSONHandler(&log, nil)),
@@ -104,6 +104,6 @@ type badName struct{}
 
 func (badName) Name() string { return "den01" }
 func (badName) City() string { panic("nowhere") }
-func (badName) Trace(context.Context, string, prober.Spec) (*prober.Result, error) {
+func (badName) Trace(context.Context, string, Spec) (*traceroute.Result, error) {
 	return nil, errors.New("not reached")
 }

@@ -13,15 +13,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api/v1"
-	"probe-agent/prober"
+	v1 "probe-agent/api/v1"
+	"probe-agent/traceroute"
 )
 
 // In quiet times heartbeats come, and they are no events.
 func TestStreamHeartbeat(t *testing.T) {
 	for _, form := range streamForms() {
 		synctest.Test(t, func(t *testing.T) {
-			quietly := func(ctx context.Context, target string, _ prober.Spec) (*prober.Result, error) {
+			quietly := func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
 				if err := after(ctx, 35*time.Second); err != nil {
 					return nil, err
 				}
@@ -44,16 +44,16 @@ func TestStreamHeartbeat(t *testing.T) {
 func TestStreamSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rounds = 1000
-		busy := func(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
+		busy := func(ctx context.Context, target string, spec Spec) (*traceroute.Result, error) {
 			r := direct(target)
 			for i := range rounds { // 20 s
 				if err := after(ctx, 20*time.Millisecond); err != nil {
 					return nil, err
 				}
 				so := *r
-				so.Stop, so.Probes = prober.Running, nil
+				so.Stop, so.Probes = traceroute.Running, nil
 				for range i + 1 {
-					so.Probes = append(so.Probes, prober.Probe{TTL: 1})
+					so.Probes = append(so.Probes, traceroute.Probe{TTL: 1})
 				}
 				spec.Progress(&so)
 			}
@@ -103,7 +103,7 @@ func TestStreamSlowReader(t *testing.T) {
 func TestStreamStuckReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stopped := make(chan time.Duration, 1)
-		talkative := func(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
+		talkative := func(ctx context.Context, target string, spec Spec) (*traceroute.Result, error) {
 			started := time.Now()
 			_, err := walking(1000, reached)(ctx, target, spec)
 			stopped <- time.Since(started)

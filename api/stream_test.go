@@ -17,8 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api/v1"
-	"probe-agent/prober"
+	v1 "probe-agent/api/v1"
+	"probe-agent/traceroute"
 )
 
 // streamForms are the forms that are live.
@@ -48,11 +48,11 @@ func open(t *testing.T, c net.Conn, body string, form answerForm) opened {
 
 // walking is a trace that finds a router each second and reports it, then
 // does what end says.
-func walking(hops int, end func(ctx context.Context, r *prober.Result) (*prober.Result, error)) func(context.Context, string, prober.Spec) (*prober.Result, error) {
-	return func(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
+func walking(hops int, end func(ctx context.Context, r *traceroute.Result) (*traceroute.Result, error)) func(context.Context, string, Spec) (*traceroute.Result, error) {
+	return func(ctx context.Context, target string, spec Spec) (*traceroute.Result, error) {
 		r := direct(target)
 		answered := r.Probes
-		r.Probes, r.Stop = nil, prober.Running
+		r.Probes, r.Stop = nil, traceroute.Running
 		for ttl := range uint8(hops) {
 			if err := after(ctx, time.Second); err != nil {
 				return nil, err
@@ -69,9 +69,9 @@ func walking(hops int, end func(ctx context.Context, r *prober.Result) (*prober.
 	}
 }
 
-func reached(_ context.Context, r *prober.Result) (*prober.Result, error) {
+func reached(_ context.Context, r *traceroute.Result) (*traceroute.Result, error) {
 	done := *r
-	done.Stop = prober.Reached
+	done.Stop = traceroute.Reached
 	return &done, nil
 }
 
@@ -148,21 +148,21 @@ func TestStreamIsLive(t *testing.T) {
 // that nothing was sent to yet, and those that are as before, are not told.
 func TestStreamTellsChangesOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		silent := func(ttl uint8) prober.Probe { return prober.Probe{TTL: ttl} }
-		heard := func(ttl uint8) prober.Probe {
-			return prober.Probe{TTL: ttl, Answer: exceeded("198.51.100.1", time.Millisecond)}
+		silent := func(ttl uint8) traceroute.Probe { return traceroute.Probe{TTL: ttl} }
+		heard := func(ttl uint8) traceroute.Probe {
+			return traceroute.Probe{TTL: ttl, Answer: exceeded("198.51.100.1", time.Millisecond)}
 		}
-		steps := [][]prober.Probe{
+		steps := [][]traceroute.Probe{
 			{silent(1), silent(4)},
 			{silent(1), silent(4)},
 			{heard(1), silent(2), silent(4)},
 			{heard(1), heard(2)},
 		}
-		stepping := func(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
+		stepping := func(ctx context.Context, target string, spec Spec) (*traceroute.Result, error) {
 			r := direct(target)
 			for _, probes := range steps {
 				so := *r
-				so.Probes, so.Stop = probes, prober.Running
+				so.Probes, so.Stop = probes, traceroute.Running
 				spec.Progress(&so)
 				if err := after(ctx, time.Second); err != nil {
 					return nil, err

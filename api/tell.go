@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"probe-agent/api/v1"
+	v1 "probe-agent/api/v1"
 )
 
 // heartbeat is for how long a stream is silent at most. Proxies drop
@@ -141,7 +141,7 @@ func (t *teller) annotate(nodes []v1.Node) {
 			continue
 		}
 		if t.notes[n.IP].Name == "" {
-			maps.Copy(t.notes, t.live.service.annotator.Annotate(now, []netip.Addr{n.IP}))
+			maps.Copy(t.notes, notesOf(t.live.service.annotator.Annotate(now, []netip.Addr{n.IP})))
 		}
 		n.Annotate(t.notes)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"probe-agent/api/body"
 	"probe-agent/api/envelope"
-	"probe-agent/api/v1"
+	v1 "probe-agent/api/v1"
 )
 
 // nativePath is the endpoint of the native API. Accounts are not part of it:

@@ -16,7 +16,7 @@ import (
 
 	"probe-agent/api/body"
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // decodeTraces reads the answer of nativePath.
@@ -77,24 +77,24 @@ func TestTraces(t *testing.T) {
 
 // What the engine can do more than the contract reaches it.
 func TestNativeOptions(t *testing.T) {
-	var got prober.Spec
-	spy := &fakeColo{name: "den01", trace: func(_ context.Context, target string, spec prober.Spec) (*prober.Result, error) {
-		got = spec
+	var got traceroute.Spec
+	spy := &fakeColo{name: "den01", trace: func(_ context.Context, target string, spec Spec) (*traceroute.Result, error) {
+		got = spec.Spec
 		return direct(target), nil
 	}}
 	h := newHandler(t, spy)
-	tests := map[string]prober.Spec{
-		``:                                   {Method: prober.ICMP},
-		`"wait_ms":250,"family":"ipv4"`:      {Method: prober.ICMP, Wait: 250 * time.Millisecond, Family: IPv4Only},
-		`"wait_ms":0,"wait_time":2`:          {Method: prober.ICMP, Wait: 2 * time.Second},
-		`"wait_ms":5e3,"family":"ipv6"`:      {Method: prober.ICMP, Wait: 5 * time.Second, Family: IPv6Only},
-		`"family":"any","wait_ms":null`:      {Method: prober.ICMP},
-		`"family":"","packet_type":"gre"`:    {Method: prober.GRE},
-		`"family":null,"packets_per_ttl":10`: {Method: prober.ICMP, PacketsPerTTL: 10},
+	tests := map[string]traceroute.Spec{
+		``:                                   {Method: traceroute.ICMP},
+		`"wait_ms":250,"family":"ipv4"`:      {Method: traceroute.ICMP, Wait: 250 * time.Millisecond, Family: IPv4Only},
+		`"wait_ms":0,"wait_time":2`:          {Method: traceroute.ICMP, Wait: 2 * time.Second},
+		`"wait_ms":5e3,"family":"ipv6"`:      {Method: traceroute.ICMP, Wait: 5 * time.Second, Family: IPv6Only},
+		`"family":"any","wait_ms":null`:      {Method: traceroute.ICMP},
+		`"family":"","packet_type":"gre"`:    {Method: traceroute.GRE},
+		`"family":null,"packets_per_ttl":10`: {Method: traceroute.ICMP, PacketsPerTTL: 10},
 	}
 	for options, want := range tests {
 		a := loadLaw(t).ask(t, h, http.MethodPost, nativePath, `{"targets":["192.0.2.1"],"options":{`+options+`}}`)
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(prober.Spec{}, "Heard", "Progress"), cmpopts.EquateComparable(netip.Addr{})); a.status != http.StatusOK || diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); a.status != http.StatusOK || diff != "" {
 			t.Errorf("{%s}: %d (-want +got):\n%s", options, a.status, diff)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"probe-agent/bench/report"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 const (
@@ -112,7 +113,7 @@ func (s samples) collect(ctx context.Context, node *kernel.Node, peers []instrum
 func engineReadings(ctx context.Context, engine *prober.Engine, targets []netip.Addr) ([]peer.Reading, error) {
 	var j journal
 	for _, target := range targets {
-		r, err := engine.Trace(ctx, prober.Spec{Target: target})
+		r, err := engine.Trace(ctx, traceroute.Spec{Target: target}, prober.Feed{})
 		if err != nil {
 			return nil, err
 		}

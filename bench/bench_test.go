@@ -17,7 +17,7 @@ import (
 	"probe-agent/bench/report"
 	"probe-agent/internal/netsim"
 	"probe-agent/internal/netsim/kernel"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // TestMain lets the test binary be the simulated network, as the program is.
@@ -115,9 +115,9 @@ func TestDeviationOf(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	target := netip.MustParseAddr("198.19.0.1")
-	answer := func(rtt time.Duration) *prober.Answer { return &prober.Answer{RTT: rtt} }
+	answer := func(rtt time.Duration) *traceroute.Answer { return &traceroute.Answer{RTT: rtt} }
 	// Results hold probes by TTL and flow, whatever the order of sending.
-	r := &prober.Result{Spec: prober.Spec{Target: target}, Probes: []prober.Probe{
+	r := &traceroute.Result{Spec: traceroute.Spec{Target: target}, Probes: []traceroute.Probe{
 		{TTL: 1, Flow: 0, Sent: 30, Answer: answer(3)},
 		{TTL: 1, Flow: 1, Sent: 10, Answer: answer(1)},
 		{TTL: 2, Flow: 0, Sent: 20},

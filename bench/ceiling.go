@@ -11,6 +11,7 @@ import (
 	"probe-agent/bench/report"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // ceilingTraces is how many traces the engine runs at once: enough never to
@@ -89,8 +90,8 @@ func engineRate(ctx context.Context, l *kernel.Lab, span time.Duration) (float64
 	for worker := range ceilingTraces {
 		running.Go(func() {
 			for next := worker; time.Since(started) < span; next += ceilingTraces {
-				spec := prober.Spec{Target: targets[next%len(targets)], PacketsPerTTL: prober.PacketsPerTTLLimit}
-				if _, err := engine.Trace(ctx, spec); err != nil {
+				spec := traceroute.Spec{Target: targets[next%len(targets)], PacketsPerTTL: traceroute.PacketsPerTTLLimit}
+				if _, err := engine.Trace(ctx, spec, prober.Feed{}); err != nil {
 					errs <- err
 					return
 				}

@@ -11,7 +11,7 @@ import (
 	"probe-agent/bench/capture"
 	"probe-agent/bench/peer"
 	"probe-agent/bench/report"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // deviation is how far the RTTs of one program are from the capture's.
@@ -100,11 +100,11 @@ type journal struct {
 	count    map[capture.Probe]int // probes so far, by target and TTL
 }
 
-func (j *journal) add(r *prober.Result) {
+func (j *journal) add(r *traceroute.Result) {
 	if j.count == nil {
 		j.count = make(map[capture.Probe]int)
 	}
-	bySending := slices.SortedFunc(slices.Values(r.Probes), func(a, b prober.Probe) int { return int(a.Sent - b.Sent) })
+	bySending := slices.SortedFunc(slices.Values(r.Probes), func(a, b traceroute.Probe) int { return int(a.Sent - b.Sent) })
 	for _, p := range bySending {
 		to := capture.Probe{Target: r.Spec.Target, TTL: int(p.TTL)}
 		reading := peer.Reading{Target: to.Target, TTL: to.TTL, Ordinal: j.count[to], RTT: peer.Unanswered}

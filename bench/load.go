@@ -16,6 +16,7 @@ import (
 	"probe-agent/bench/report"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // The load under which RTTs have to stay true.
@@ -122,7 +123,7 @@ func underLoad(ctx context.Context, l *kernel.Lab, targets *supply, beside func(
 // keep traces a target again and again until it is over.
 func (j *journal) keep(ctx context.Context, engine *prober.Engine, target netip.Addr, over *atomic.Bool) error {
 	for !over.Load() {
-		r, err := engine.Trace(ctx, prober.Spec{Target: target})
+		r, err := engine.Trace(ctx, traceroute.Spec{Target: target}, prober.Feed{})
 		if err != nil {
 			return err
 		}

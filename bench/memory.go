@@ -14,6 +14,7 @@ import (
 	"probe-agent/bench/report"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 const (
@@ -69,14 +70,14 @@ func (b *bench) processMemory(ctx context.Context, l *kernel.Lab, a *agent) ([]r
 		return nil, err
 	}
 	targets := l.Targets(false)[:scaled(b, crowd, crowd/10)]
-	o := options{MaxTTL: prober.MaxTTLLimit, Packets: prober.PacketsPerTTLLimit, WaitTime: 5}
+	o := options{MaxTTL: traceroute.MaxTTLLimit, Packets: traceroute.PacketsPerTTLLimit, WaitTime: 5}
 	traces, took, err := a.trace(ctx, targets, o, len(targets)/targetsPerRequest)
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range traces {
-		if len(t.Colos) != 1 || t.Colos[0].Error != "" || len(t.Colos[0].Hops) != prober.MaxTTLLimit {
-			return nil, fmt.Errorf("not a trace of %d TTLs: %+v", prober.MaxTTLLimit, t)
+		if len(t.Colos) != 1 || t.Colos[0].Error != "" || len(t.Colos[0].Hops) != traceroute.MaxTTLLimit {
+			return nil, fmt.Errorf("not a trace of %d TTLs: %+v", traceroute.MaxTTLLimit, t)
 		}
 	}
 	peak, err := a.status("VmHWM")
@@ -109,7 +110,7 @@ func heapPerProbe(ctx context.Context, l *kernel.Lab) (bytes float64, err error)
 	for _, target := range l.Targets(false)[:inFlightTraces] {
 		running.Go(func() { errs <- traceIntoBlackhole(ctx, engine, target) })
 	}
-	unanswered := inFlightTraces * uint64(prober.MaxTTLLimit-1) * prober.PacketsPerTTLLimit
+	unanswered := inFlightTraces * uint64(traceroute.MaxTTLLimit-1) * traceroute.PacketsPerTTLLimit
 	flying, err := sentInTime(engine, unanswered)
 	after := live()
 	cancel()
@@ -121,9 +122,9 @@ func heapPerProbe(ctx context.Context, l *kernel.Lab) (bytes float64, err error)
 }
 
 func traceIntoBlackhole(ctx context.Context, engine *prober.Engine, target netip.Addr) error {
-	_, err := engine.Trace(ctx, prober.Spec{
-		Target: target, MaxTTL: prober.MaxTTLLimit, PacketsPerTTL: prober.PacketsPerTTLLimit, Wait: prober.MaxWait,
-	})
+	_, err := engine.Trace(ctx, traceroute.Spec{
+		Target: target, MaxTTL: traceroute.MaxTTLLimit, PacketsPerTTL: traceroute.PacketsPerTTLLimit, Wait: traceroute.MaxWait,
+	}, prober.Feed{})
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -133,7 +134,7 @@ func traceIntoBlackhole(ctx context.Context, engine *prober.Engine, target netip
 // sentInTime waits until that many probes are out without an answer, before
 // the first of them can have had its wait, and returns their number.
 func sentInTime(engine *prober.Engine, wanted uint64) (uint64, error) {
-	deadline := time.Now().Add(prober.MaxWait)
+	deadline := time.Now().Add(traceroute.MaxWait)
 	for {
 		total := engine.Totals()
 		if flying := total.Sent - total.Matched; flying >= wanted {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // sentProbe is a probe that was sent, and what it was built with.
@@ -32,7 +33,7 @@ const (
 // newAnswering starts two traces of a type to one target and one to another.
 func newAnswering(t testing.TB, typ packet.Type, ipv6 bool) answering {
 	t.Helper()
-	method := map[packet.Type]Method{packet.ICMP: ICMP, packet.UDP: UDP, packet.TCP: TCP, packet.GRE: GRE, packet.GREEcho: GREICMP}[typ]
+	method := map[packet.Type]traceroute.Method{packet.ICMP: traceroute.ICMP, packet.UDP: traceroute.UDP, packet.TCP: traceroute.TCP, packet.GRE: traceroute.GRE, packet.GREEcho: traceroute.GREICMP}[typ]
 	a := answering{engine: &Engine{identity: sharedIdentity()}}
 	source, targets := netip.MustParseAddr("192.0.2.1"), []string{"198.51.100.9", "198.51.100.9", "198.51.100.10"}
 	if ipv6 {
@@ -40,7 +41,7 @@ func newAnswering(t testing.TB, typ packet.Type, ipv6 bool) answering {
 	}
 	var traces []*trace
 	for i, target := range targets {
-		spec, err := Spec{Target: netip.MustParseAddr(target), Method: method, MaxTTL: answeredMaxTTL, PacketsPerTTL: 2}.complete()
+		spec, err := traceroute.Spec{Target: netip.MustParseAddr(target), Method: method, MaxTTL: answeredMaxTTL, PacketsPerTTL: 2}.Complete()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,6 @@ const (
 	codePort4       = 3 // RFC 792: port unreachable
 	codePort6       = 4 // RFC 4443 3.1: port unreachable
 	codeNextHeader6 = 1 // RFC 4443 3.4: unrecognised next header, IPv6's protocol unreachable
-	codeReassembly  = 1 // RFC 792, RFC 4443 3.3: of time exceeded, in fragment reassembly
 )
 
 // conclude returns what a reply to a probe of a type says about its path: that
@@ -29,7 +28,7 @@ func conclude(r *packet.Reply, typ packet.Type, target netip.Addr) (arrival, end
 	// An error from the address that it was sent to is this host's own word for a
 	// probe that its firewall rejected.
 	fromTarget := r.From == target || typ == packet.UDP && r.From != r.To
-	return fromTarget && refusesPort(r.Kind, r.Code, r.IPv6), endsPath(r.Kind, r.Code)
+	return fromTarget && refusesPort(r.Kind, r.Code, r.IPv6), kindOf(r.Kind).EndsPath(r.Code)
 }
 
 // refusesPort reports whether an ICMP error is port or protocol unreachable.
@@ -41,20 +40,6 @@ func refusesPort(kind packet.Kind, code uint8, ipv6 bool) bool {
 		return ipv6 && code == codeNextHeader6
 	}
 	return false
-}
-
-// endsPath reports whether an ICMP error means that no probe of its flow gets
-// further. Time exceeded in transit does not. Time exceeded in reassembly does:
-// it is not about the TTL, but about a probe that a host or middlebox received
-// in fragments and dropped.
-func endsPath(kind packet.Kind, code uint8) bool {
-	return kind != packet.TimeExceeded || code == codeReassembly
-}
-
-// ofTarget reports whether the target answered: by an arrival, or by an ICMP
-// error other than the expiry of a TTL from its own address.
-func (a *Answer) ofTarget(target netip.Addr) bool {
-	return a.Arrival || a.From == target && a.Kind.IsError() && endsPath(a.Kind, a.Code)
 }
 
 // reviewArrivals takes back the arrivals from other addresses than the
@@ -75,6 +60,7 @@ func (t *trace) reviewArrivals() {
 			}
 			if at, known := nearest[a.from]; known && at < ttl {
 				a.arrival, changed = false, true
+				t.changes.all()
 			}
 		}
 		if changed {

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/packet"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // TestArrivalFromElsewhere: which UDP probes reached the target is decided by
@@ -65,7 +67,7 @@ func TestArrivalFromElsewhere(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tr, id := testTrace(Spec{Method: UDP}, packet.UDP)
+			tr, id := testTrace(traceroute.Spec{Method: traceroute.UDP}, packet.UDP)
 			defer id.release(tr, 0)
 			for ttl := 1; ttl <= 4; ttl++ {
 				for flow := range tr.flows {
@@ -73,7 +75,7 @@ func TestArrivalFromElsewhere(t *testing.T) {
 				}
 			}
 			for i, r := range replies {
-				a := answer{receipt: receipt{user: moment{mono: instant(i + 1)}}, from: r.from, kind: r.kind, code: r.code, qttl: r.quoted}
+				a := answer{receipt: receipt{user: moment{mono: instant(i + 1)}}, from: r.from, kind: kindOf(r.kind), code: r.code, qttl: r.quoted}
 				a.arrival, a.ends = conclude(&packet.Reply{Kind: r.kind, Code: r.code, From: r.from, To: tr.source}, tr.typ, tr.target)
 				if f := tr.onReply(r.flow, r.ttl, a); f != matched {
 					t.Fatalf("reply %d: fate %d", i, f)
@@ -85,11 +87,11 @@ func TestArrivalFromElsewhere(t *testing.T) {
 						arrived = append(arrived, fmt.Sprintf("%d:%d", p.Flow, p.TTL))
 					}
 				}
-				got := fmt.Sprint(map[Stop]string{Reached: "reached", Blocked: "blocked", Exhausted: "exhausted"}[result.Stop], " ", arrived)
+				got := fmt.Sprint(result.Stop, " ", arrived)
 				if diff := cmp.Diff(r.want, got); diff != "" {
 					t.Errorf("after reply %d (-want +got):\n%s", i, diff)
 				}
-				if got, want := Summarise(result).Target.Count(), len(arrived); got != want {
+				if got, want := stats.Summarize(result).Target.Count, len(arrived); got != want {
 					t.Errorf("after reply %d: the target's summary counts %d, want %d", i, got, want)
 				}
 			}

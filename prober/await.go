@@ -6,57 +6,68 @@ import (
 	"time"
 )
 
-// progressEvery is the least time between two calls of Spec.Progress.
-const progressEvery = 50 * time.Millisecond
-
-// await returns when all traces have finished, or ctx ends. It makes the calls
-// of Spec.Progress and Spec.Heard.
-func (e *Engine) await(ctx context.Context, traces []*trace, started time.Time) error {
-	var tick <-chan time.Time
-	if traces[0].spec.Progress != nil {
-		ticker := time.NewTicker(progressEvery)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
-	first := traces[0]
+// await returns when all traces have finished, or ctx ends. It sends their
+// Updates meanwhile.
+func (e *Engine) await(ctx context.Context, traces []*trace) error {
+	pace := newUpdatePace(traces[0].changes)
+	defer pace.stop()
 	for _, t := range traces {
 		for open := true; open; {
 			select {
 			case <-t.done:
 				open = false
-			case <-first.responders.pending():
-				e.deliver(first)
-			case <-tick:
-				if r := e.snapshot(traces, started); r != nil {
-					first.spec.Progress(r)
-				}
+			case <-pace.news:
+				pace.wait()
+			case <-pace.due:
+				e.update(traces)
+				pace.ready()
 			case <-ctx.Done():
 				return fmt.Errorf("prober: trace of %v cut short: %w", t.target, ctx.Err())
 			}
 		}
 	}
-	e.deliver(first)
 	return nil
 }
 
-// snapshot returns the result so far, nil when nothing has changed.
-func (e *Engine) snapshot(traces []*trace, started time.Time) *Result {
-	e.collectStamps()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	changed := false
-	for _, t := range traces {
-		changed = changed || t.changed
-		t.changed = false
+// updatePace says when the next Update may be sent: when something has changed,
+// updateEvery after the Update before. Without changes it sets no timer.
+type updatePace struct {
+	changed <-chan struct{}  // nil: no Update is wanted
+	news    <-chan struct{}  // changed, or nil while the timer runs
+	due     <-chan time.Time // the timer's; nil when there is none
+	timer   *time.Timer
+	next    time.Time // earliest
+}
+
+func newUpdatePace(c *changes) *updatePace {
+	p := &updatePace{}
+	if c != nil && c.feed.Updates != nil {
+		p.changed, p.news = c.news, c.news
+		p.next = time.Now().Add(updateEvery)
 	}
-	if !changed {
-		return nil
+	return p
+}
+
+// wait sets the timer for the next Update.
+func (p *updatePace) wait() {
+	p.news = nil
+	rest := max(0, time.Until(p.next))
+	if p.timer == nil {
+		p.timer = time.NewTimer(rest)
+		p.due = p.timer.C
+		return
 	}
-	r := newResult(traces, started, e.now().mono, e.clock.epoch)
-	for _, t := range traces {
-		if !t.finished {
-			r.Stop = Running
-		}
+	p.timer.Reset(rest)
+}
+
+// ready looks out for changes again, after an Update.
+func (p *updatePace) ready() {
+	p.news = p.changed
+	p.next = time.Now().Add(updateEvery)
+}
+
+func (p *updatePace) stop() {
+	if p.timer != nil {
+		p.timer.Stop()
 	}
-	return r
 }

@@ -1,6 +1,10 @@
 package prober
 
-import "time"
+import (
+	"time"
+
+	"probe-agent/traceroute"
+)
 
 // instant is a reading of the monotonic clock: nanoseconds since the engine
 // started.
@@ -137,22 +141,22 @@ const promptly = time.Millisecond
 // two ends, or when it contradicts the monotonic readings that enclose it.
 // When the epoch has changed by now, an answer that seems to have lain about
 // for long was more likely stamped after a step that had not shown yet.
-func roundTrip(s sending, r receipt, epoch uint16) (time.Duration, Clock) {
+func roundTrip(s sending, r receipt, epoch uint16) (time.Duration, traceroute.Clock) {
 	user := max(0, r.user.mono.since(s.user))
 	if s.epoch != r.epoch || r.kernel == 0 {
-		return user, UserClock
+		return user, traceroute.UserClock
 	}
 	if r.epoch != epoch && time.Duration(r.user.wall-r.kernel) > promptly {
-		return user, UserClock
+		return user, traceroute.UserClock
 	}
 	if s.kernel != 0 {
 		if rtt := time.Duration(r.kernel - s.kernel); rtt >= 0 && rtt <= user+stampSlack {
-			return rtt, KernelClock
+			return rtt, traceroute.KernelClock
 		}
 	}
 	lag := time.Duration(r.user.wall - r.kernel)
 	if lag < 0 || lag > user {
-		return user, UserClock
+		return user, traceroute.UserClock
 	}
-	return user - lag, KernelReceiveClock
+	return user - lag, traceroute.KernelReceiveClock
 }

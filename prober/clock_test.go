@@ -3,6 +3,8 @@ package prober
 import (
 	"testing"
 	"time"
+
+	"probe-agent/traceroute"
 )
 
 const (
@@ -22,22 +24,22 @@ func TestRoundTrip(t *testing.T) {
 		s     sending
 		r     receipt
 		want  time.Duration
-		clock Clock
+		clock traceroute.Clock
 		now   uint16 // epoch when the result is made
 	}{
-		{"both kernel stamps", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, KernelClock, 0},
-		{"no transmit stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, KernelReceiveClock, 0},
-		{"no receive stamp", sentAt, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, UserClock, 0},
-		{"no stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, UserClock, 0},
-		{"step noticed: another epoch", sentAt, receipt{user: at(25*ms, 3600*1000*ms), kernel: wall0 + 25*ms + 3600*1000*ms, epoch: 1}, 20 * time.Millisecond, UserClock, 1},
-		{"stamps of two epochs that look right", sentAt, receipt{user: at(25*ms, -3*ms), kernel: wall0 + 22*ms - 60*us, epoch: 1}, 20 * time.Millisecond, UserClock, 0},
-		{"stepped forward between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 3600*1000*ms}, 20 * time.Millisecond, UserClock, 0},
-		{"stepped back between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 - 3600*1000*ms}, 20 * time.Millisecond, UserClock, 0},
-		{"transmit stamp after the receipt", sending{user: instant(5 * ms), kernel: wall0 + 30*ms}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, KernelReceiveClock, 0},
-		{"step shows only afterwards", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 15*ms}, 20 * time.Millisecond, UserClock, 1},
-		{"step after a prompt answer", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, KernelClock, 1},
-		{"answer read late", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 15*ms}, 10*time.Millisecond - 40*time.Microsecond, KernelClock, 0},
-		{"readings out of order", sending{user: instant(25 * ms)}, receipt{user: at(5*ms, 0)}, 0, UserClock, 0},
+		{"both kernel stamps", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, traceroute.KernelClock, 0},
+		{"no transmit stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, traceroute.KernelReceiveClock, 0},
+		{"no receive stamp", sentAt, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, traceroute.UserClock, 0},
+		{"no stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, traceroute.UserClock, 0},
+		{"step noticed: another epoch", sentAt, receipt{user: at(25*ms, 3600*1000*ms), kernel: wall0 + 25*ms + 3600*1000*ms, epoch: 1}, 20 * time.Millisecond, traceroute.UserClock, 1},
+		{"stamps of two epochs that look right", sentAt, receipt{user: at(25*ms, -3*ms), kernel: wall0 + 22*ms - 60*us, epoch: 1}, 20 * time.Millisecond, traceroute.UserClock, 0},
+		{"stepped forward between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 3600*1000*ms}, 20 * time.Millisecond, traceroute.UserClock, 0},
+		{"stepped back between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 - 3600*1000*ms}, 20 * time.Millisecond, traceroute.UserClock, 0},
+		{"transmit stamp after the receipt", sending{user: instant(5 * ms), kernel: wall0 + 30*ms}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, traceroute.KernelReceiveClock, 0},
+		{"step shows only afterwards", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 15*ms}, 20 * time.Millisecond, traceroute.UserClock, 1},
+		{"step after a prompt answer", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, traceroute.KernelClock, 1},
+		{"answer read late", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 15*ms}, 10*time.Millisecond - 40*time.Microsecond, traceroute.KernelClock, 0},
+		{"readings out of order", sending{user: instant(25 * ms)}, receipt{user: at(5*ms, 0)}, 0, traceroute.UserClock, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

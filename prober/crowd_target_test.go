@@ -8,6 +8,8 @@ import (
 
 	"probe-agent/internal/netsim"
 	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // TestCrowdAtOnePort starts 10,000 traces at once to one open TCP and UDP port of
@@ -25,17 +27,17 @@ func TestCrowdAtOnePort(t *testing.T) {
 		engine := startEngine(t, netsim.NewMemory(network, network.Host()))
 		var wg sync.WaitGroup
 		for i := range 10_000 {
-			spec := prober.Spec{Target: s.Addresses()[0], Method: prober.TCP, Port: 443, MaxTTL: 5, PacketsPerTTL: 3}
+			spec := traceroute.Spec{Target: s.Addresses()[0], Method: traceroute.TCP, Port: 443, MaxTTL: 5, PacketsPerTTL: 3}
 			if i%2 == 1 {
-				spec.Method = prober.UDP
+				spec.Method = traceroute.UDP
 			}
 			wg.Go(func() {
-				result, err := engine.Trace(t.Context(), spec)
+				result, err := engine.Trace(t.Context(), spec, prober.Feed{})
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				sum := prober.Summarise(result)
+				sum := stats.Summarize(result)
 				for _, hop := range sum.Hops {
 					if hop.Lost != 0 || len(sum.Hops) != 3 {
 						t.Errorf("%v: TTL %d of %d lost %d of %d", spec.Method, hop.TTL, len(sum.Hops), hop.Lost, hop.Sent)

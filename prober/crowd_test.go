@@ -11,6 +11,8 @@ import (
 
 	"probe-agent/internal/netsim"
 	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // district is one network of a crowd: a chain of its own length, whose
@@ -76,9 +78,9 @@ func runCrowd(t *testing.T, seed uint64) {
 			d = districts[random.IntN(len(districts))]
 		}
 		v6 := random.IntN(2) == 1
-		spec := prober.Spec{
+		spec := traceroute.Spec{
 			Target:        d.scenario.Target.Addresses[0].For(v6),
-			Method:        prober.ICMP + prober.Method(random.IntN(5)),
+			Method:        traceroute.ICMP + traceroute.Method(random.IntN(5)),
 			MaxTTL:        1 + random.IntN(20),
 			PacketsPerTTL: 1 + random.IntN(4),
 			Wait:          time.Second,
@@ -86,7 +88,7 @@ func runCrowd(t *testing.T, seed uint64) {
 		pause := time.Duration(random.IntN(200)) * time.Millisecond
 		wg.Go(func() {
 			time.Sleep(pause)
-			result, err := engine.Trace(t.Context(), spec)
+			result, err := engine.Trace(t.Context(), spec, prober.Feed{})
 			if err != nil {
 				t.Errorf("%+v: %v", spec, err)
 				return
@@ -102,10 +104,10 @@ func runCrowd(t *testing.T, seed uint64) {
 }
 
 // check holds a result against the district that its target is in.
-func (d district) check(t *testing.T, r *prober.Result, v6 bool) {
+func (d district) check(t *testing.T, r *traceroute.Result, v6 bool) {
 	t.Helper()
 	length := min(d.routers+1, r.Spec.MaxTTL)
-	s := prober.Summarise(r)
+	s := stats.Summarize(r)
 	if len(s.Hops) != length {
 		t.Errorf("%v to %v: %d hops, want %d", r.Spec.Method, r.Spec.Target, len(s.Hops), length)
 		return
@@ -117,7 +119,7 @@ func (d district) check(t *testing.T, r *prober.Result, v6 bool) {
 		}
 		perNode := r.Spec.PacketsPerTTL
 		nodes := 1
-		if r.Spec.Method == prober.GREICMP {
+		if r.Spec.Method == traceroute.GREICMP {
 			nodes = 2
 		}
 		if hop.Lost != 0 || hop.Sent != nodes*perNode || len(hop.Nodes) != nodes {
@@ -125,8 +127,8 @@ func (d district) check(t *testing.T, r *prober.Result, v6 bool) {
 			continue
 		}
 		for _, n := range hop.Nodes {
-			if n.Addr != want || n.RTT.Count() != perNode {
-				t.Errorf("%v to %v, TTL %d: %v answered %d, want %v %d", r.Spec.Method, r.Spec.Target, hop.TTL, n.Addr, n.RTT.Count(), want, perNode)
+			if n.Addr != want || n.RTT.Count != perNode {
+				t.Errorf("%v to %v, TTL %d: %v answered %d, want %v %d", r.Spec.Method, r.Spec.Target, hop.TTL, n.Addr, n.RTT.Count, want, perNode)
 			}
 		}
 	}
@@ -146,7 +148,7 @@ func TestSteppedClock(t *testing.T) {
 					t.Fatal(err)
 				}
 				engine := startEngine(t, netsim.NewMemory(network, network.Host()))
-				result, err := engine.Trace(t.Context(), prober.Spec{Target: netip.MustParseAddr("198.18.255.1")})
+				result, err := engine.Trace(t.Context(), traceroute.Spec{Target: netip.MustParseAddr("198.18.255.1")}, prober.Feed{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -181,7 +183,7 @@ func TestNearHopRate(t *testing.T) {
 		var wg sync.WaitGroup
 		for range traces {
 			wg.Go(func() {
-				if _, err := engine.Trace(t.Context(), prober.Spec{Target: netip.MustParseAddr("198.18.255.1"), PacketsPerTTL: 1}); err != nil {
+				if _, err := engine.Trace(t.Context(), traceroute.Spec{Target: netip.MustParseAddr("198.18.255.1"), PacketsPerTTL: 1}, prober.Feed{}); err != nil {
 					t.Error(err)
 				}
 			})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // Rates for a host that has other things to do as well.
@@ -86,8 +87,8 @@ type Engine struct {
 // New starts an engine on the transport, which it closes in Close.
 func New(transport Transport, o Options) (*Engine, error) {
 	ports := transport.Ports()
-	if len(ports) < PacketsPerTTLLimit {
-		return nil, fmt.Errorf("prober: transport holds %d source ports, at least %d are needed", len(ports), PacketsPerTTLLimit)
+	if len(ports) < traceroute.PacketsPerTTLLimit {
+		return nil, fmt.Errorf("prober: transport holds %d source ports, at least %d are needed", len(ports), traceroute.PacketsPerTTLLimit)
 	}
 	e := &Engine{
 		transport: transport,
@@ -151,33 +152,22 @@ func (e *Engine) SetRates(o Options) {
 
 // Trace runs one traceroute and returns what it learned. It ends when the
 // path is known and every probe on it is answered or has had its wait. When
-// ctx ends first, sending stops at once and the error wraps ctx.Err(). A panic
-// of a callback of the Spec comes out of Trace, and ends the trace.
+// ctx ends first, sending stops at once and the error wraps ctx.Err(). What it
+// learns meanwhile goes to the feed.
 //
-// Other errors: a Spec out of range; no route to the Target and its Fallbacks
-// (a *RouteError), or packets that the host refuses to send (wrapping the
-// system's error); ErrCapacity; ErrClosed.
-func (e *Engine) Trace(ctx context.Context, spec Spec) (*Result, error) {
-	spec, err := spec.complete()
+// Other errors: a Spec out of range; no route to the Target (a *RouteError), or
+// packets that the host refuses to send (wrapping the system's error);
+// ErrCapacity; ErrClosed.
+func (e *Engine) Trace(ctx context.Context, spec traceroute.Spec, feed Feed) (*traceroute.Result, error) {
+	spec, err := spec.Complete()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("prober: %w", err)
 	}
-	fallbacks := spec.Fallbacks
-	spec.Fallbacks = nil
-	result, err := e.traceTarget(ctx, spec)
-	if len(fallbacks) > 0 && isRouteError(err) {
-		return e.traceFallbacks(ctx, spec, fallbacks, err)
-	}
-	return result, err
-}
-
-// traceTarget is Trace of the Target alone, of a Spec that is complete.
-func (e *Engine) traceTarget(ctx context.Context, spec Spec) (*Result, error) {
 	var traces []*trace
-	heard := newResponders(&spec)
-	for _, typ := range spec.Method.types() {
+	changes := newChanges(feed)
+	for _, typ := range types(spec.Method) {
 		t := newTrace(spec, typ, netip.Addr{}, rand.Uint64())
-		t.responders = heard
+		t.changes = changes
 		traces = append(traces, t)
 	}
 	if len(traces) == 2 {
@@ -186,7 +176,7 @@ func (e *Engine) traceTarget(ctx context.Context, spec Spec) (*Result, error) {
 	if err := e.register(ctx, traces); err != nil {
 		return nil, err
 	}
-	defer e.release(traces) // deferred: a callback of the Spec may panic
+	defer e.release(traces)
 	if err := e.route(traces); err != nil {
 		return nil, err
 	}
@@ -203,7 +193,7 @@ func (e *Engine) carryOut(ctx context.Context, traces []*trace) (started time.Ti
 		}
 	}
 	started = e.start(traces)
-	if err := e.await(ctx, traces, started); err != nil {
+	if err := e.await(ctx, traces); err != nil {
 		return started, err
 	}
 	e.collectStamps()
@@ -212,7 +202,7 @@ func (e *Engine) carryOut(ctx context.Context, traces []*trace) (started time.Ti
 
 // reap ends the traces, whatever their state, and returns what came of them,
 // unless there is an error already.
-func (e *Engine) reap(traces []*trace, started time.Time, err error) (*Result, error) {
+func (e *Engine) reap(traces []*trace, started time.Time, err error) (*traceroute.Result, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
@@ -249,14 +239,14 @@ func (e *Engine) release(traces []*trace) {
 	}
 }
 
-// types returns the kinds of probe that the method sends, one trace each.
-func (m Method) types() []packet.Type {
-	return map[Method][]packet.Type{
-		ICMP:    {packet.ICMP},
-		TCP:     {packet.TCP},
-		UDP:     {packet.UDP},
-		GRE:     {packet.GRE},
-		GREICMP: {packet.GREEcho, packet.ICMP},
+// types returns the types of probe that a method sends, one trace each.
+func types(m traceroute.Method) []packet.Type {
+	return map[traceroute.Method][]packet.Type{
+		traceroute.ICMP:    {packet.ICMP},
+		traceroute.TCP:     {packet.TCP},
+		traceroute.UDP:     {packet.UDP},
+		traceroute.GRE:     {packet.GRE},
+		traceroute.GREICMP: {packet.GREEcho, packet.ICMP},
 	}[m]
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // space is a set of flow identifiers that cannot be mistaken for each other.
@@ -228,8 +229,8 @@ type resting struct {
 	until   instant
 	at      destination
 	count   int
-	handles [2 * PacketsPerTTLLimit]handle // those of a retry included
-	ports   [2 * PacketsPerTTLLimit]uint16
+	handles [2 * traceroute.PacketsPerTTLLimit]handle // those of a retry included
+	ports   [2 * traceroute.PacketsPerTTLLimit]uint16
 }
 
 func restingOf(t *trace) resting {

@@ -9,11 +9,12 @@ import (
 	"pgregory.net/rapid"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
-func tracesOf(n int, spec Spec, typ packet.Type) []*trace {
+func tracesOf(n int, spec traceroute.Spec, typ packet.Type) []*trace {
 	spec.Target = netip.MustParseAddr("203.0.113.7")
-	spec, err := spec.complete()
+	spec, err := spec.Complete()
 	if err != nil {
 		panic(err)
 	}
@@ -75,7 +76,7 @@ func TestReservations(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"start": func(t *rapid.T) {
-				tr := tracesOf(1, Spec{PacketsPerTTL: rapid.IntRange(1, 10).Draw(t, "packets")}, typ)
+				tr := tracesOf(1, traceroute.Spec{PacketsPerTTL: rapid.IntRange(1, 10).Draw(t, "packets")}, typ)
 				if r := id.reserve(tr, now); r != nil {
 					waiting = append(waiting, r)
 				} else {
@@ -123,12 +124,12 @@ func TestHandlesRunOut(t *testing.T) {
 	id := newIdentity(testPorts(10))
 	var all []*trace
 	for range handles/10 - 1 {
-		all = append(all, tracesOf(1, Spec{PacketsPerTTL: 10}, packet.GRE)...)
+		all = append(all, tracesOf(1, traceroute.Spec{PacketsPerTTL: 10}, packet.GRE)...)
 	}
 	if id.reserve(all, 0) != nil {
 		t.Fatal("too few handles")
 	}
-	pair := tracesOf(2, Spec{PacketsPerTTL: 10}, packet.GREEcho) // one half fits
+	pair := tracesOf(2, traceroute.Spec{PacketsPerTTL: 10}, packet.GREEcho) // one half fits
 	wait := id.reserve(pair, 0)
 	if wait == nil || isGranted(wait) {
 		t.Fatal("both halves got handles, there are enough for one")
@@ -149,13 +150,13 @@ func TestHandlesRunOut(t *testing.T) {
 func TestEndpointsAreExclusive(t *testing.T) {
 	for _, typ := range []packet.Type{packet.UDP, packet.TCP} {
 		id := newIdentity(testPorts(256))
-		traces := tracesOf(26, Spec{PacketsPerTTL: 10}, typ)
+		traces := tracesOf(26, traceroute.Spec{PacketsPerTTL: 10}, typ)
 		for i, tr := range traces {
 			if wait := id.reserve([]*trace{tr}, 0); (wait != nil) != (i == 25) {
 				t.Fatalf("%v: trace %d of 10 flows on 256 ports: waits %v", typ, i, wait != nil)
 			}
 		}
-		elsewhere := tracesOf(1, Spec{PacketsPerTTL: 10}, typ)
+		elsewhere := tracesOf(1, traceroute.Spec{PacketsPerTTL: 10}, typ)
 		elsewhere[0].port++
 		if id.reserve(elsewhere, 0) != nil {
 			t.Errorf("%v: ports to one destination are short at another", typ)
@@ -193,7 +194,7 @@ func TestFieldsRoundTrip(t *testing.T) {
 func TestSequenceNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := newIdentity(testPorts(10))
-		first := tracesOf(1, Spec{Method: TCP, MaxTTL: 64, PacketsPerTTL: 10}, packet.TCP)[0]
+		first := tracesOf(1, traceroute.Spec{Method: traceroute.TCP, MaxTTL: 64, PacketsPerTTL: 10}, packet.TCP)[0]
 		id.reserve([]*trace{first}, 0)
 		offsets, last := map[int]uint32{}, -1
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {
@@ -221,7 +222,7 @@ func TestSequenceNumbers(t *testing.T) {
 		}
 		id.release(first, 0)
 		later := instant(rapid.Int64Range(int64(time.Second), int64(8*time.Second)).Draw(t, "later"))
-		second := tracesOf(1, Spec{Method: TCP, PacketsPerTTL: 10}, packet.TCP)[0]
+		second := tracesOf(1, traceroute.Spec{Method: traceroute.TCP, PacketsPerTTL: 10}, packet.TCP)[0]
 		id.reserve([]*trace{second}, later) // on the same ten ports
 		for i := range first.flows {
 			for j := range second.flows {

@@ -3,6 +3,8 @@ package prober
 import (
 	"cmp"
 	"slices"
+
+	"probe-agent/traceroute"
 )
 
 // A UDP answer, or a GRE packet from the target, names the flow that it
@@ -39,9 +41,8 @@ func (t *trace) onUnplaced(flow int, a answer) fate {
 		return duplicate // in the place of another
 	}
 	if before == 0 {
-		t.responders.add(a.from, 0)
+		t.changes.responder(traceroute.Responder{Addr: a.from})
 	}
-	t.changed = true
 	if t.twin != nil && f.ended != 0 {
 		t.twin.ceiling = min(t.twin.ceiling, int(f.ended))
 	}
@@ -95,6 +96,7 @@ func (t *trace) placeInferred(flow int) {
 	}
 	t.counts.Duplicates += len(nameless) - len(places)
 	f.inferred = len(places)
+	t.changes.all()
 	t.reconsiderEnd(flow)
 }
 

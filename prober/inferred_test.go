@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // TestUnplacedInTime: an answer that names no probe counts when it arrived
@@ -20,21 +21,21 @@ func TestUnplacedInTime(t *testing.T) {
 		sent     []time.Duration // by TTL
 		arrivals []arrival
 		answered []int // TTLs
-		counts   Counts
+		counts   traceroute.Counts
 	}{
-		{"in time", []time.Duration{0}, []arrival{{s, matched}}, []int{1}, Counts{}},
-		{"late", []time.Duration{0}, []arrival{{s + 10*time.Millisecond, late}}, nil, Counts{Late: 1}},
-		{"late for one, in time for another", []time.Duration{0, s / 2}, []arrival{{s * 5 / 4, matched}}, []int{2}, Counts{}},
-		{"in time for the lower TTL only", []time.Duration{s / 2, 0}, []arrival{{s * 5 / 4, matched}}, []int{1}, Counts{}},
-		{"both in time, one for one only", []time.Duration{s / 2, 0}, []arrival{{s * 3 / 4, matched}, {s * 5 / 4, matched}}, []int{1, 2}, Counts{}},
-		{"one too many in time", []time.Duration{0, s / 2}, []arrival{{s * 5 / 4, matched}, {s * 5 / 4, duplicate}}, []int{2}, Counts{Duplicates: 1}},
-		{"the higher TTL not sent yet", []time.Duration{0, s / 2}, []arrival{{s / 4, matched}}, []int{1}, Counts{}},
-		{"more answers than probes", []time.Duration{0}, []arrival{{s / 4, matched}, {s / 4, duplicate}, {2 * s, duplicate}}, []int{1}, Counts{Duplicates: 2}},
+		{"in time", []time.Duration{0}, []arrival{{s, matched}}, []int{1}, traceroute.Counts{}},
+		{"late", []time.Duration{0}, []arrival{{s + 10*time.Millisecond, late}}, nil, traceroute.Counts{Late: 1}},
+		{"late for one, in time for another", []time.Duration{0, s / 2}, []arrival{{s * 5 / 4, matched}}, []int{2}, traceroute.Counts{}},
+		{"in time for the lower TTL only", []time.Duration{s / 2, 0}, []arrival{{s * 5 / 4, matched}}, []int{1}, traceroute.Counts{}},
+		{"both in time, one for one only", []time.Duration{s / 2, 0}, []arrival{{s * 3 / 4, matched}, {s * 5 / 4, matched}}, []int{1, 2}, traceroute.Counts{}},
+		{"one too many in time", []time.Duration{0, s / 2}, []arrival{{s * 5 / 4, matched}, {s * 5 / 4, duplicate}}, []int{2}, traceroute.Counts{Duplicates: 1}},
+		{"the higher TTL not sent yet", []time.Duration{0, s / 2}, []arrival{{s / 4, matched}}, []int{1}, traceroute.Counts{}},
+		{"more answers than probes", []time.Duration{0}, []arrival{{s / 4, matched}, {s / 4, duplicate}, {2 * s, duplicate}}, []int{1}, traceroute.Counts{Duplicates: 2}},
 	}
 	for _, typ := range []packet.Type{packet.UDP, packet.GRE} {
 		for _, tt := range tests {
 			t.Run(typ.String()+"/"+tt.name, func(t *testing.T) {
-				trace, id := testTrace(Spec{Wait: s}, typ)
+				trace, id := testTrace(traceroute.Spec{Wait: s}, typ)
 				defer id.release(trace, 0)
 				for i, at := range tt.sent {
 					trace.reserve(0, i+1, instant(at), 0, id)
@@ -66,7 +67,7 @@ func TestUnplacedInTime(t *testing.T) {
 // many come while another probe still waits.
 func TestUnplacedFlood(t *testing.T) {
 	const s = time.Second
-	trace, id := testTrace(Spec{Wait: s}, packet.UDP)
+	trace, id := testTrace(traceroute.Spec{Wait: s}, packet.UDP)
 	defer id.release(trace, 0)
 	trace.reserve(0, 1, 0, 0, id)
 	trace.reserve(0, 2, instant(s/2), 0, id)

@@ -12,6 +12,8 @@ import (
 	"probe-agent/internal/netsim"
 	"probe-agent/packet"
 	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // wide is a network in memory with several lanes, of which the first is full at
@@ -75,14 +77,14 @@ func TestLanes(t *testing.T) {
 		var running sync.WaitGroup
 		for i := range traces {
 			running.Go(func() {
-				result, err := engine.Trace(t.Context(), prober.Spec{Target: netsim.N(5000 + i).For(false), PacketsPerTTL: 10})
+				result, err := engine.Trace(t.Context(), traceroute.Spec{Target: netsim.N(5000 + i).For(false), PacketsPerTTL: 10}, prober.Feed{})
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				took[i] = result.Duration
-				if s := prober.Summarise(result); len(s.Hops) != 6 || s.Target.Count() != 10 {
-					t.Errorf("%d hops, %d answers of the target", len(s.Hops), s.Target.Count())
+				if s := stats.Summarize(result); len(s.Hops) != 6 || s.Target.Count != 10 {
+					t.Errorf("%d hops, %d answers of the target", len(s.Hops), s.Target.Count)
 				}
 			})
 		}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // limitedMinLost is how many answers must be missing before their rhythm alone
@@ -40,7 +40,7 @@ const surplusReach = time.Second
 //
 // The halves of a GREICMP trace are judged apart, and all loss at the TTL has to
 // be of this sort.
-func limitedTTLs(probes []Probe, beyond []surplus) []uint8 {
+func limitedTTLs(probes []traceroute.Probe, beyond []surplus) []uint8 {
 	var limited []uint8
 	for start := 0; start < len(probes); {
 		end := start
@@ -53,7 +53,7 @@ func limitedTTLs(probes []Probe, beyond []surplus) []uint8 {
 			half++
 		}
 		lossy, explained := 0, 0
-		for _, at := range [...][]Probe{probes[start:half], probes[half:end]} {
+		for _, at := range [...][]traceroute.Probe{probes[start:half], probes[half:end]} {
 			if countLost(at) == 0 {
 				continue
 			}
@@ -71,12 +71,12 @@ func limitedTTLs(probes []Probe, beyond []surplus) []uint8 {
 }
 
 // someLost reports whether some of the probes were answered, and some not.
-func someLost(at []Probe) bool {
+func someLost(at []traceroute.Probe) bool {
 	lost := countLost(at)
 	return lost > 0 && lost < len(at)
 }
 
-func countLost(at []Probe) int {
+func countLost(at []traceroute.Probe) int {
 	lost := 0
 	for i := range at {
 		if at[i].Answer == nil {
@@ -88,9 +88,9 @@ func countLost(at []Probe) int {
 
 // usedUp reports whether the nodes that answered some of the probes at one TTL
 // used up their limit on surplus probes.
-func usedUp(at []Probe, beyond []surplus) bool {
+func usedUp(at []traceroute.Probe, beyond []surplus) bool {
 	answers := func(from netip.Addr) bool {
-		return slices.ContainsFunc(at, func(p Probe) bool { return p.Answer != nil && p.Answer.From == from })
+		return slices.ContainsFunc(at, func(p traceroute.Probe) bool { return p.Answer != nil && p.Answer.From == from })
 	}
 	for i := range at {
 		if at[i].Answer == nil && !slices.ContainsFunc(beyond, func(s surplus) bool {
@@ -105,9 +105,9 @@ func usedUp(at []Probe, beyond []surplus) bool {
 
 // ranDry reports whether all answers are unreachable errors of a path that ends
 // there, and came before the first that is missing.
-func ranDry(at []Probe) bool {
+func ranDry(at []traceroute.Probe) bool {
 	for i := range at {
-		if a := at[i].Answer; a != nil && (a.Arrival || a.Kind != packet.Unreachable) {
+		if a := at[i].Answer; a != nil && (a.Arrival || a.Kind != traceroute.Unreachable) {
 			return false
 		}
 	}
@@ -122,11 +122,11 @@ func ranDry(at []Probe) bool {
 	return true
 }
 
-func bySending(at []Probe) []Probe {
-	return slices.SortedStableFunc(slices.Values(at), func(a, b Probe) int { return cmp.Compare(a.Sent, b.Sent) })
+func bySending(at []traceroute.Probe) []traceroute.Probe {
+	return slices.SortedStableFunc(slices.Values(at), func(a, b traceroute.Probe) int { return cmp.Compare(a.Sent, b.Sent) })
 }
 
-func looksLimited(at, beyond []Probe) bool {
+func looksLimited(at, beyond []traceroute.Probe) bool {
 	if countLost(at) < limitedMinLost {
 		return false
 	}
@@ -150,8 +150,8 @@ func looksLimited(at, beyond []Probe) bool {
 }
 
 // answeredBeyond reports whether the flow of p was answered from further on.
-func answeredBeyond(p Probe, beyond []Probe) bool {
-	return slices.ContainsFunc(beyond, func(b Probe) bool {
+func answeredBeyond(p traceroute.Probe, beyond []traceroute.Probe) bool {
+	return slices.ContainsFunc(beyond, func(b traceroute.Probe) bool {
 		return b.Flow == p.Flow && b.Encapsulated == p.Encapsulated && b.Answer != nil
 	})
 }

@@ -6,18 +6,18 @@ import (
 	"testing"
 	"time"
 
-	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // probesOf draws probes: a row for each TTL, a letter for each flow; A is
 // answered, . is lost. Flows are sent 20 ms apart.
-func probesOf(rows ...string) []Probe {
-	var probes []Probe
+func probesOf(rows ...string) []traceroute.Probe {
+	var probes []traceroute.Probe
 	for i, row := range rows {
 		for flow, c := range row {
-			p := Probe{TTL: uint8(i + 1), Flow: uint8(flow), Sent: time.Duration(flow) * 20 * time.Millisecond}
+			p := traceroute.Probe{TTL: uint8(i + 1), Flow: uint16(flow), Sent: time.Duration(flow) * 20 * time.Millisecond}
 			if c == 'A' {
-				p.Answer = &Answer{}
+				p.Answer = &traceroute.Answer{}
 			}
 			probes = append(probes, p)
 		}
@@ -66,23 +66,23 @@ func TestLimitedByOwnProbes(t *testing.T) {
 	tests := []struct {
 		name    string
 		row     string // flows are sent 20 ms apart
-		kind    packet.Kind
+		kind    traceroute.Kind
 		arrival bool
 		beyond  []surplus
 		want    bool
 	}{
-		{"burst went past the target", "A..", packet.Unreachable, true, early(node, 1, 2, 3), true},
-		{"one lost after it", "AA.", packet.Unreachable, true, early(node, 39), true},
-		{"answered after the loss", "A.A", packet.Unreachable, true, early(node, 50), false},
-		{"by another node", "A..", packet.Unreachable, true, early(other, 1, 2), false},
-		{"one lost before it", "..A", packet.Unreachable, true, early(node, 10), false},
-		{"silent", "...", packet.Unreachable, true, early(node, 1), false},
-		{"nothing lost", "AAA", packet.Unreachable, true, early(node, 1), false},
-		{"nothing past the target", "A..", packet.Unreachable, true, nil, false},
-		{"two unreachable errors at once", "AA.", packet.Unreachable, false, nil, true},
-		{"one unreachable error", "A..", packet.Unreachable, false, nil, true},
-		{"unreachable, loss between", "A.A", packet.Unreachable, false, nil, false},
-		{"time exceeded", "AA.", packet.TimeExceeded, false, nil, false},
+		{"burst went past the target", "A..", traceroute.Unreachable, true, early(node, 1, 2, 3), true},
+		{"one lost after it", "AA.", traceroute.Unreachable, true, early(node, 39), true},
+		{"answered after the loss", "A.A", traceroute.Unreachable, true, early(node, 50), false},
+		{"by another node", "A..", traceroute.Unreachable, true, early(other, 1, 2), false},
+		{"one lost before it", "..A", traceroute.Unreachable, true, early(node, 10), false},
+		{"silent", "...", traceroute.Unreachable, true, early(node, 1), false},
+		{"nothing lost", "AAA", traceroute.Unreachable, true, early(node, 1), false},
+		{"nothing past the target", "A..", traceroute.Unreachable, true, nil, false},
+		{"two unreachable errors at once", "AA.", traceroute.Unreachable, false, nil, true},
+		{"one unreachable error", "A..", traceroute.Unreachable, false, nil, true},
+		{"unreachable, loss between", "A.A", traceroute.Unreachable, false, nil, false},
+		{"time exceeded", "AA.", traceroute.TimeExceeded, false, nil, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,20 +103,20 @@ func TestLimitedByOwnProbes(t *testing.T) {
 // was sent past the end of the same half only.
 func TestLimitedHalves(t *testing.T) {
 	node := netip.MustParseAddr("192.0.2.1")
-	answer := &Answer{From: node, Kind: packet.Unreachable, Arrival: true}
-	probe := func(encapsulated bool, ms time.Duration, a *Answer) Probe {
-		return Probe{TTL: 1, Encapsulated: encapsulated, Sent: ms * time.Millisecond, Answer: a}
+	answer := &traceroute.Answer{From: node, Kind: traceroute.Unreachable, Arrival: true}
+	probe := func(encapsulated bool, ms time.Duration, a *traceroute.Answer) traceroute.Probe {
+		return traceroute.Probe{TTL: 1, Encapsulated: encapsulated, Sent: ms * time.Millisecond, Answer: a}
 	}
 	tests := []struct {
 		name   string
-		probes []Probe
+		probes []traceroute.Probe
 		beyond []surplus
 		want   bool
 	}{
-		{"GRE silent, ICMP answered", []Probe{probe(true, 5, nil), probe(false, 6, answer)}, []surplus{{from: node, sent: 1}}, false},
-		{"GRE lost by its own", []Probe{probe(true, 5, answer), probe(true, 6, nil), probe(false, 6, answer)}, []surplus{{node, 1, true}}, true},
-		{"GRE lost, surplus of ICMP", []Probe{probe(true, 5, answer), probe(true, 6, nil), probe(false, 6, answer)}, []surplus{{node, 1, false}}, false},
-		{"one half explained", []Probe{probe(true, 5, answer), probe(true, 6, nil), probe(false, 6, answer), probe(false, 7, nil)}, []surplus{{node, 1, true}}, false},
+		{"GRE silent, traceroute.ICMP answered", []traceroute.Probe{probe(true, 5, nil), probe(false, 6, answer)}, []surplus{{from: node, sent: 1}}, false},
+		{"GRE lost by its own", []traceroute.Probe{probe(true, 5, answer), probe(true, 6, nil), probe(false, 6, answer)}, []surplus{{node, 1, true}}, true},
+		{"GRE lost, surplus of ICMP", []traceroute.Probe{probe(true, 5, answer), probe(true, 6, nil), probe(false, 6, answer)}, []surplus{{node, 1, false}}, false},
+		{"one half explained", []traceroute.Probe{probe(true, 5, answer), probe(true, 6, nil), probe(false, 6, answer), probe(false, 7, nil)}, []surplus{{node, 1, true}}, false},
 	}
 	for _, tt := range tests {
 		if got := limitedTTLs(tt.probes, tt.beyond); len(got) == 1 != tt.want {

@@ -1,6 +1,9 @@
 package prober
 
-import "probe-agent/packet"
+import (
+	"probe-agent/packet"
+	"probe-agent/traceroute"
+)
 
 // match is what a reply was found to answer.
 type match struct {
@@ -151,7 +154,7 @@ func (id *identity) findGRE(r *packet.Reply, now instant) (match, fate) {
 		return match{}, foreign // our own probe, on its way through this host
 	}
 	if r.Kind == packet.Decapsulated {
-		m.ttl = int(min(r.Sequence, MaxTTLLimit+1))
+		m.ttl = int(min(r.Sequence, traceroute.MaxTTLLimit+1))
 		if m.ttl < 1 || m.ttl > t.spec.MaxTTL || !r.HasTag || r.Tag != id.probeTag(&m, m.ttl) {
 			return id.judge(m, none, now)
 		}

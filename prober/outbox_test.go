@@ -4,12 +4,13 @@ import (
 	"testing"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // TestRefreshDropsWhatIsPastTheEnd: probes that wait to be sent are not, once
 // the target has answered a lower TTL.
 func TestRefreshDropsWhatIsPastTheEnd(t *testing.T) {
-	trace, id := testTrace(Spec{}, packet.UDP)
+	trace, id := testTrace(traceroute.Spec{}, packet.UDP)
 	defer id.release(trace, 0)
 	var box outbox
 	for ttl := 1; ttl <= 4; ttl++ {

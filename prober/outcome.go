@@ -4,49 +4,57 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"probe-agent/traceroute"
 )
 
 // newResult renders the state of a trace, or of the two halves of a GREICMP
 // trace, as of now and the clock's epoch now.
-func newResult(traces []*trace, started time.Time, now instant, epoch uint16) *Result {
+func newResult(traces []*trace, started time.Time, now instant, epoch uint16) *traceroute.Result {
 	first := traces[0]
-	r := &Result{Spec: first.spec, Source: first.source, Started: started, Duration: now.since(first.started)}
-	r.Spec.Progress, r.Spec.Heard = nil, nil
-	top := first.spec.MaxTTL
-	r.Stop = Exhausted
+	r := &traceroute.Result{Spec: first.spec, Source: first.source, Started: started, Duration: now.since(first.started)}
+	var top int
+	top, r.Stop = pathOf(traces)
+	size := 0
 	for _, t := range traces {
-		t.reviewArrivals()
-		end, stop := t.outcome()
-		if stop == Reached {
-			r.Stop, top = Reached, min(top, end)
-		}
-	}
-	blocked, size := 0, 0
-	for _, t := range traces {
-		end, stop := t.outcome()
-		if stop == Blocked {
-			blocked++
-		}
+		end, _ := t.outcome()
 		size += min(end, top) * len(t.flows)
 	}
-	if r.Stop == Exhausted && blocked == len(traces) {
-		r.Stop = Blocked
-	}
-	r.Probes = make([]Probe, 0, size)
+	r.Probes = make([]traceroute.Probe, 0, size)
 	var beyond []surplus
 	for i, t := range traces {
 		beyond = t.report(r, top, len(traces) == 2 && i == 0, epoch, beyond)
 	}
-	slices.SortStableFunc(r.Probes, func(a, b Probe) int { return cmp.Compare(a.TTL, b.TTL) })
+	slices.SortStableFunc(r.Probes, func(a, b traceroute.Probe) int { return cmp.Compare(a.TTL, b.TTL) })
 	r.Limited = limitedTTLs(r.Probes, beyond)
 	return r
 }
 
+// pathOf returns the last TTL to show of a trace, or of both halves of one, and
+// why it is the last, given all answers so far.
+func pathOf(traces []*trace) (top int, stop traceroute.Stop) {
+	top, stop = traces[0].spec.MaxTTL, traceroute.Exhausted
+	blocked := 0
+	for _, t := range traces {
+		t.reviewArrivals()
+		switch end, why := t.outcome(); why {
+		case traceroute.Reached:
+			top, stop = min(top, end), traceroute.Reached
+		case traceroute.Blocked:
+			blocked++
+		}
+	}
+	if stop == traceroute.Exhausted && blocked == len(traces) {
+		stop = traceroute.Blocked
+	}
+	return top, stop
+}
+
 // outcome returns the last TTL to show and why it is the last.
-func (t *trace) outcome() (top int, stop Stop) {
+func (t *trace) outcome() (top int, stop traceroute.Stop) {
 	end := t.end()
 	if end == 0 {
-		return t.ceiling, Exhausted
+		return t.ceiling, traceroute.Exhausted
 	}
 	reached, all := 0, 0
 	for i := range t.flows {
@@ -57,23 +65,23 @@ func (t *trace) outcome() (top int, stop Stop) {
 		}
 	}
 	if reached != 0 {
-		return reached, Reached
+		return reached, traceroute.Reached
 	}
 	for i := range t.flows {
 		if e := int(t.flows[i].ended); e != 0 && e == all {
-			return all, Blocked
+			return all, traceroute.Blocked
 		}
 	}
-	return all, Exhausted
+	return all, traceroute.Exhausted
 }
 
 // report appends the probes up to top to the result, counts the rest, and
 // appends their answers to beyond.
-func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16, beyond []surplus) []surplus {
+func (t *trace) report(r *traceroute.Result, top int, encapsulated bool, epoch uint16, beyond []surplus) []surplus {
 	own, _ := t.outcome()
 	top = min(top, own)
 	end := t.end()
-	answers := make([]Answer, 0, len(t.answers))
+	answers := make([]traceroute.Answer, 0, len(t.answers))
 	r.Counts.Duplicates += t.counts.Duplicates
 	r.Counts.Late += t.counts.Late
 	r.Counts.Forged += t.counts.Forged
@@ -92,12 +100,9 @@ func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16, beyo
 				}
 				continue
 			}
-			if s.answer == 0 && t.answeredAgain(flow, ttl) {
-				s = t.again(flow, ttl)
-			}
-			p := Probe{TTL: uint8(ttl), Flow: uint8(flow), Encapsulated: encapsulated, Sent: s.sent.user.since(t.started)}
-			if s.answer != 0 {
-				answers = append(answers, t.answers[s.answer-1].public(s.sent, epoch))
+			p := t.probe(flow, ttl, encapsulated)
+			if a := t.shown(flow, ttl); a.answer != 0 {
+				answers = append(answers, t.answers[a.answer-1].public(a.sent, epoch))
 				p.Answer = &answers[len(answers)-1]
 			}
 			r.Probes = append(r.Probes, p)
@@ -106,10 +111,27 @@ func (t *trace) report(r *Result, top int, encapsulated bool, epoch uint16, beyo
 	return beyond
 }
 
+// shown returns the state of a probe that was sent: that of its retry when only
+// that was answered.
+func (t *trace) shown(flow, ttl int) *slot {
+	if s := t.slot(flow, ttl); s.answer != 0 || !t.answeredAgain(flow, ttl) {
+		return s
+	}
+	return t.again(flow, ttl)
+}
+
+// probe is a probe as a Result shows it, without its answer.
+func (t *trace) probe(flow, ttl int, encapsulated bool) traceroute.Probe {
+	return traceroute.Probe{
+		TTL: uint8(ttl), Flow: uint16(flow), Encapsulated: encapsulated,
+		Sent: t.shown(flow, ttl).sent.user.since(t.started),
+	}
+}
+
 // public is the answer as a Result shows it.
-func (a *answer) public(s sending, epoch uint16) Answer {
+func (a *answer) public(s sending, epoch uint16) traceroute.Answer {
 	rtt, clock := roundTrip(s, a.receipt, epoch)
-	return Answer{
+	return traceroute.Answer{
 		From: a.from, RTT: rtt, Clock: clock, Kind: a.kind, Code: a.code, Arrival: a.arrival,
 		TTL: a.ttl, QuotedTTL: a.qttl, QuotedTOS: a.qtos, MTU: a.mtu, Extensions: a.ext,
 	}

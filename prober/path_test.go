@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // path is a linear network in which only time passes: it drives a trace's
@@ -65,9 +66,9 @@ func (openGate) opens(int, egress) instant { return 0 }
 
 func (openGate) again(_ int, _ egress, at instant, _ uint32) instant { return at }
 
-func testTrace(spec Spec, typ packet.Type) (*trace, *identity) {
+func testTrace(spec traceroute.Spec, typ packet.Type) (*trace, *identity) {
 	spec.Target = netip.MustParseAddr("198.51.100.1")
-	spec, err := spec.complete()
+	spec, err := spec.Complete()
 	if err != nil {
 		panic(err)
 	}
@@ -80,7 +81,7 @@ func testTrace(spec Spec, typ packet.Type) (*trace, *identity) {
 }
 
 // run plays the trace to its end.
-func (p path) run(spec Spec) course {
+func (p path) run(spec traceroute.Spec) course {
 	t, id := testTrace(spec, max(p.typ, packet.ICMP))
 	if err := t.craft(); err != nil {
 		panic(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // timers is the granularity of the runtime's timers when it is idle.
@@ -76,7 +77,7 @@ func TestCompleteNoLaterThanTraceroute(t *testing.T) {
 // limit is that of a path where all answer.
 func compare(t *testing.T, p path, name string) {
 	t.Helper()
-	ours := p.run(Spec{MaxTTL: 30})
+	ours := p.run(traceroute.Spec{MaxTTL: 30})
 	theirs := p.runTraceroute(3, 30, time.Second)
 	if ours.took > theirs.took+slack {
 		t.Errorf("%s: complete after %v, traceroute(8) after %v", name, ours.took, theirs.took)
@@ -95,7 +96,7 @@ func compare(t *testing.T, p path, name string) {
 func TestTargetNearby(t *testing.T) {
 	for hops := 1; hops <= 8; hops++ {
 		for _, rtt := range []time.Duration{50 * time.Microsecond, 100 * time.Microsecond, 200 * time.Microsecond} {
-			ours := path{hops: hops, rtt: rtt, tick: timers}.run(Spec{MaxTTL: 30})
+			ours := path{hops: hops, rtt: rtt, tick: timers}.run(traceroute.Spec{MaxTTL: 30})
 			if ours.past > 3 {
 				t.Errorf("%d hops, target at %v: %d packets past the target", hops, rtt, ours.past)
 			}
@@ -111,7 +112,7 @@ func TestTargetsTTLComesFirst(t *testing.T) {
 			for _, ms := range []float64{.1, 1, 3, 10, 30, 100, 300} {
 				rtt := time.Duration(ms * float64(time.Millisecond))
 				p := path{hops: hops, rtt: rtt, tick: timers, delay: func(hop int) time.Duration { return delay(hop, hops, rtt) }}
-				c := p.run(Spec{MaxTTL: 30})
+				c := p.run(traceroute.Spec{MaxTTL: 30})
 				before := 0
 				for ttl := hops + 1; ttl <= 30; ttl++ {
 					for _, at := range c.perTTL[ttl] {
@@ -135,20 +136,20 @@ func TestDurationOfATrace(t *testing.T) {
 	tests := []struct {
 		name   string
 		path   path
-		spec   Spec
+		spec   traceroute.Spec
 		within time.Duration
 	}{
-		{"all answer", even(12), Spec{MaxTTL: 30}, rtt * 16 / 10},
-		{"all of a longer path answer", even(15), Spec{MaxTTL: 30}, rtt*165/100 + slack},
-		{"all of a long path answer", even(24), Spec{MaxTTL: 30}, rtt * 22 / 10},
-		{"four silent hops in a row", silent(5, 6, 7, 8), Spec{MaxTTL: 30}, time.Second + rtt},
-		{"four silent hops apart", silent(2, 4, 7, 10), Spec{MaxTTL: 30}, time.Second + rtt},
-		{"the first four silent", silent(1, 2, 3, 4), Spec{MaxTTL: 30}, time.Second + rtt},
+		{"all answer", even(12), traceroute.Spec{MaxTTL: 30}, rtt * 16 / 10},
+		{"all of a longer path answer", even(15), traceroute.Spec{MaxTTL: 30}, rtt*165/100 + slack},
+		{"all of a long path answer", even(24), traceroute.Spec{MaxTTL: 30}, rtt * 22 / 10},
+		{"four silent hops in a row", silent(5, 6, 7, 8), traceroute.Spec{MaxTTL: 30}, time.Second + rtt},
+		{"four silent hops apart", silent(2, 4, 7, 10), traceroute.Spec{MaxTTL: 30}, time.Second + rtt},
+		{"the first four silent", silent(1, 2, 3, 4), traceroute.Spec{MaxTTL: 30}, time.Second + rtt},
 		// Before the target answers nothing tells how far to go.
-		{"all routers silent", silent(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), Spec{MaxTTL: 30}, time.Second + stallAfter + rtt + slack},
-		{"silent target", silent(12), Spec{MaxTTL: 30}, time.Second + rtt + stallAfter},
-		{"nothing answers", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, Spec{MaxTTL: 64, PacketsPerTTL: 10}, time.Second + stallAfter + scoutUnheard + 20*timers},
-		{"nothing answers, short wait", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, Spec{Wait: 50 * time.Millisecond}, 100*time.Millisecond + 20*timers},
+		{"all routers silent", silent(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), traceroute.Spec{MaxTTL: 30}, time.Second + stallAfter + rtt + slack},
+		{"silent target", silent(12), traceroute.Spec{MaxTTL: 30}, time.Second + rtt + stallAfter},
+		{"nothing answers", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, traceroute.Spec{MaxTTL: 64, PacketsPerTTL: 10}, time.Second + stallAfter + scoutUnheard + 20*timers},
+		{"nothing answers, short wait", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, traceroute.Spec{Wait: 50 * time.Millisecond}, 100*time.Millisecond + 20*timers},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,7 +168,7 @@ func TestSilentHopsShareOneWait(t *testing.T) {
 		for b := a + 1; b <= 11; b++ {
 			for c := b + 1; c <= 11; c++ {
 				for d := c + 1; d <= 11; d++ {
-					run := path{hops: 12, rtt: rtt, tick: timers, silent: silentTTLs(a, b, c, d)}.run(Spec{MaxTTL: 30})
+					run := path{hops: 12, rtt: rtt, tick: timers, silent: silentTTLs(a, b, c, d)}.run(traceroute.Spec{MaxTTL: 30})
 					if run.took > time.Second+rtt {
 						t.Errorf("TTLs %d, %d, %d and %d silent: took %v", a, b, c, d, run.took)
 					}
@@ -180,7 +181,7 @@ func TestSilentHopsShareOneWait(t *testing.T) {
 // TestEveryTTLGetsItsPackets: whatever the plan saves, each TTL up to the end
 // gets exactly the packets asked for.
 func TestEveryTTLGetsItsPackets(t *testing.T) {
-	for _, spec := range []Spec{{MaxTTL: 1, PacketsPerTTL: 1}, {MaxTTL: 64, PacketsPerTTL: 10}, {MaxTTL: 30, PacketsPerTTL: 3}, {MaxTTL: 9, PacketsPerTTL: 7}} {
+	for _, spec := range []traceroute.Spec{{MaxTTL: 1, PacketsPerTTL: 1}, {MaxTTL: 64, PacketsPerTTL: 10}, {MaxTTL: 30, PacketsPerTTL: 3}, {MaxTTL: 9, PacketsPerTTL: 7}} {
 		for _, hops := range []int{1, 2, 9, 12, 40, 80} {
 			t.Run(fmt.Sprintf("ttl%d-q%d-hops%d", spec.MaxTTL, spec.PacketsPerTTL, hops), func(t *testing.T) {
 				c := path{hops: hops, rtt: 30 * time.Millisecond, tick: timers}.run(spec)

@@ -11,6 +11,7 @@ import (
 	"probe-agent/internal/netsim"
 	"probe-agent/packet"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // watched is a transport that notes when packets leave.
@@ -80,8 +81,8 @@ func TestPrefixCeiling(t *testing.T) {
 			for i := range traces {
 				wg.Go(func() {
 					target := netsim.N(0xff01 + i%targets).For(v6)
-					r, err := engine.Trace(t.Context(), prober.Spec{Target: target, Method: prober.ICMP + prober.Method(i%3)})
-					if err != nil || r.Stop != prober.Reached {
+					r, err := engine.Trace(t.Context(), traceroute.Spec{Target: target, Method: traceroute.ICMP + traceroute.Method(i%3)}, prober.Feed{})
+					if err != nil || r.Stop != traceroute.Reached {
 						t.Errorf("%v: %+v, %v", target, r, err)
 					}
 				})
@@ -120,7 +121,7 @@ func TestPrefixCeilingSparesOrdinaryRequests(t *testing.T) {
 			var wg sync.WaitGroup
 			for target := range 10 {
 				wg.Go(func() {
-					if _, err := engine.Trace(t.Context(), prober.Spec{Target: netsim.N(0xff01 + target).For(false), PacketsPerTTL: 5}); err != nil {
+					if _, err := engine.Trace(t.Context(), traceroute.Spec{Target: netsim.N(0xff01 + target).For(false), PacketsPerTTL: 5}, prober.Feed{}); err != nil {
 						t.Error(err)
 					}
 				})
@@ -146,7 +147,7 @@ func TestPrefixCeilingCancel(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		started := time.Now()
-		if _, err := engine.Trace(ctx, prober.Spec{Target: netip.MustParseAddr("198.18.255.1")}); err == nil || time.Since(started) != 100*time.Millisecond {
+		if _, err := engine.Trace(ctx, traceroute.Spec{Target: netip.MustParseAddr("198.18.255.1")}, prober.Feed{}); err == nil || time.Since(started) != 100*time.Millisecond {
 			t.Errorf("error %v after %v", err, time.Since(started))
 		}
 		time.Sleep(10 * time.Second)

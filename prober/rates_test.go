@@ -7,6 +7,7 @@ import (
 
 	"probe-agent/internal/netsim"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // New rates hold at once, also for a trace that waits for its turn by the old
@@ -35,11 +36,11 @@ func TestSetRates(t *testing.T) {
 				engine := startEngine(t, netsim.NewMemory(network, network.Host()))
 				engine.SetRates(tt.before)
 				started := time.Now()
-				done := make(chan *prober.Result)
+				done := make(chan *traceroute.Result)
 				go func() {
-					result, err := engine.Trace(t.Context(), prober.Spec{
-						Target: netsim.N(999).For(false), Method: prober.ICMP, MaxTTL: 4, PacketsPerTTL: 3, Wait: time.Second,
-					})
+					result, err := engine.Trace(t.Context(), traceroute.Spec{
+						Target: netsim.N(999).For(false), Method: traceroute.ICMP, MaxTTL: 4, PacketsPerTTL: 3, Wait: time.Second,
+					}, prober.Feed{})
 					if err != nil {
 						t.Error(err)
 					}

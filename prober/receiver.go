@@ -89,13 +89,13 @@ func (e *Engine) dispatch(r *packet.Reply, at receipt) (*trace, fate) {
 	}
 	t := m.trace
 	a := answer{
-		receipt: at, from: r.From, kind: r.Kind, code: r.Code, ttl: r.TTL, mtu: r.MTU,
+		receipt: at, from: r.From, kind: kindOf(r.Kind), code: r.Code, ttl: r.TTL, mtu: r.MTU,
 	}
 	a.arrival, a.ends = conclude(r, t.typ, t.target)
 	if r.Kind.IsError() {
 		a.qttl, a.qtos = r.Quote.TTL, r.Quote.TOS
 		if !r.Extensions.Empty() {
-			a.ext = r.Extensions.Clone()
+			a.ext = extensionsOf(&r.Extensions)
 		}
 	}
 	switch {
@@ -169,5 +169,8 @@ func (e *Engine) stamp(s packet.Stamp) {
 		sl.sent.kernel = s.Wall
 		e.clock.transmitted(sl.sent)
 		sl.sent.user = e.clock.departed(sl.sent)
+		if sl.answer != 0 {
+			m.trace.changes.at(int(ttl)) // its RTT
+		}
 	}
 }

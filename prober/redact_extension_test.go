@@ -12,6 +12,7 @@ import (
 	"probe-agent/internal/netsim"
 	"probe-agent/packet"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // What the extensions of later hops tell of those that are hidden is gone, and
@@ -47,14 +48,14 @@ func TestRedactExtensions(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer engine.Close()
-			r, err := engine.Trace(t.Context(), prober.Spec{Target: netsim.N(0xff01).For(v6), PacketsPerTTL: 1})
+			r, err := engine.Trace(t.Context(), traceroute.Spec{Target: netsim.N(0xff01).For(v6), PacketsPerTTL: 1}, prober.Feed{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			all := func(hop int) []string {
 				return []string{
-					fmt.Sprint("label ", 99+hop), "role 0 " + netsim.N(50+hop).For(v6).String(), "role 1 invalid IP",
-					"role 2 " + netsim.N(60+hop).For(v6).String(), "role 3 " + gateway.String(), "type 1", "type 2", "type 3", "type 4",
+					fmt.Sprint("label ", 99+hop), "role incoming " + netsim.N(50+hop).For(v6).String(), "role sub-ip invalid IP",
+					"role outgoing " + netsim.N(60+hop).For(v6).String(), "role next-hop " + gateway.String(), "type 1", "type 2", "type 3", "type 4",
 				}
 			}
 			without := func(hop int, left ...int) (some []string) {
@@ -69,11 +70,11 @@ func TestRedactExtensions(t *testing.T) {
 				t.Fatalf("as it is (-want +got):\n%s", diff)
 			}
 			want := [][]string{nil, without(2, 1, 2, 4, 5, 6, 8), without(3, 4, 5, 6, 8), nil}
-			if diff := cmp.Diff(want, extensionsOf(prober.Redact(r, 1))); diff != "" {
+			if diff := cmp.Diff(want, extensionsOf(traceroute.Redact(r, 1))); diff != "" {
 				t.Errorf("one hop hidden (-want +got):\n%s", diff)
 			}
 			want = [][]string{nil, nil, without(3, 1, 2, 4, 5, 6, 8), nil}
-			if diff := cmp.Diff(want, extensionsOf(prober.Redact(r, 2))); diff != "" {
+			if diff := cmp.Diff(want, extensionsOf(traceroute.Redact(r, 2))); diff != "" {
 				t.Errorf("two hops hidden (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff([][]string{all(1), all(2), all(3), nil}, extensionsOf(r)); diff != "" {
@@ -84,19 +85,19 @@ func TestRedactExtensions(t *testing.T) {
 }
 
 // extensionsOf lists what the extensions of a result hold, by TTL.
-func extensionsOf(r *prober.Result) [][]string {
+func extensionsOf(r *traceroute.Result) [][]string {
 	var hops [][]string
 	for _, p := range r.Probes {
 		var found []string
 		if p.Answer != nil && p.Answer.Extensions != nil {
 			e := p.Answer.Extensions
-			for _, l := range e.MPLS() {
+			for _, l := range e.MPLS {
 				found = append(found, fmt.Sprint("label ", l.Label))
 			}
-			for _, i := range e.Interfaces() {
-				found = append(found, fmt.Sprint("role ", i.Role, " ", i.Address))
+			for _, i := range e.Interfaces {
+				found = append(found, fmt.Sprint("role ", i.Role, " ", i.Addr))
 			}
-			for _, o := range e.Objects() {
+			for _, o := range e.Objects {
 				found = append(found, fmt.Sprint("type ", o.CType))
 			}
 		}

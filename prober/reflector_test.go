@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // reflector is the fastest network there can be: a router at every TTL that
@@ -141,7 +142,7 @@ func BenchmarkEngine(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer e.Close()
-	spec := Spec{Target: netip.MustParseAddr("203.0.113.1"), MaxTTL: 64, PacketsPerTTL: 10}
+	spec := traceroute.Spec{Target: netip.MustParseAddr("203.0.113.1"), MaxTTL: 64, PacketsPerTTL: 10}
 	const perTrace = 64 * 10
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -154,7 +155,7 @@ func BenchmarkEngine(b *testing.B) {
 	for range 200 {
 		wg.Go(func() {
 			for range left {
-				if _, err := e.Trace(b.Context(), spec); err != nil {
+				if _, err := e.Trace(b.Context(), spec, Feed{}); err != nil {
 					b.Error(err)
 					return
 				}

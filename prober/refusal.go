@@ -136,6 +136,7 @@ func (t *trace) withdraw(flow, ttl int) {
 		t.counts.Retried--
 		return
 	}
+	t.changes.at(ttl)
 	t.sentAt[ttl]--
 	t.unsent[ttl] |= 1 << flow
 	if answered {

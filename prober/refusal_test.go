@@ -14,6 +14,8 @@ import (
 	"probe-agent/internal/netsim"
 	"probe-agent/packet"
 	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // trouble is a host that refuses packets as a test says, and has one more
@@ -119,14 +121,14 @@ func chains(t *testing.T) (m *netsim.Memory, one, other netip.Addr) {
 }
 
 // whole demands that every probe of a path of three routers was answered.
-func whole(t *testing.T, r *prober.Result, err error) {
+func whole(t *testing.T, r *traceroute.Result, err error) {
 	t.Helper()
 	if err != nil {
 		t.Error(err)
 		return
 	}
-	s := prober.Summarise(r)
-	if len(s.Hops) != 4 || r.Stop != prober.Reached {
+	s := stats.Summarize(r)
+	if len(s.Hops) != 4 || r.Stop != traceroute.Reached {
 		t.Errorf("%d hops, stop %v", len(s.Hops), r.Stop)
 	}
 	for _, h := range s.Hops {
@@ -154,13 +156,13 @@ func TestFullQueueStopsNobodyElse(t *testing.T) {
 					return nil
 				}
 				engine := startEngine(t, host)
-				alone, err := engine.Trace(t.Context(), prober.Spec{Target: other})
+				alone, err := engine.Trace(t.Context(), traceroute.Spec{Target: other}, prober.Feed{})
 				whole(t, alone, err)
 				var running sync.WaitGroup
 				for range 20 {
 					running.Go(func() {
 						started := time.Now()
-						if _, err := engine.Trace(t.Context(), prober.Spec{Target: one}); !errors.Is(err, errno) {
+						if _, err := engine.Trace(t.Context(), traceroute.Spec{Target: one}, prober.Feed{}); !errors.Is(err, errno) {
 							t.Errorf("error %v, want %v", err, errno)
 						}
 						if took := time.Since(started); took > 4*time.Second {
@@ -170,7 +172,7 @@ func TestFullQueueStopsNobodyElse(t *testing.T) {
 				}
 				time.Sleep(30 * time.Millisecond) // virtual: in the middle of it
 				for range 20 {
-					r, err := engine.Trace(t.Context(), prober.Spec{Target: other})
+					r, err := engine.Trace(t.Context(), traceroute.Spec{Target: other}, prober.Feed{})
 					whole(t, r, err)
 					if r != nil && r.Duration > alone.Duration+time.Millisecond {
 						t.Errorf("took %v, alone %v", r.Duration, alone.Duration)
@@ -178,7 +180,7 @@ func TestFullQueueStopsNobodyElse(t *testing.T) {
 				}
 				running.Wait()
 				host.refuses = nil
-				again, err := engine.Trace(t.Context(), prober.Spec{Target: one})
+				again, err := engine.Trace(t.Context(), traceroute.Spec{Target: one}, prober.Feed{})
 				whole(t, again, err)
 			})
 		})
@@ -199,7 +201,7 @@ func TestNarrowQueue(t *testing.T) {
 			last = time.Now()
 			return nil
 		}
-		r, err := startEngine(t, host).Trace(t.Context(), prober.Spec{Target: one})
+		r, err := startEngine(t, host).Trace(t.Context(), traceroute.Spec{Target: one}, prober.Feed{})
 		whole(t, r, err)
 		if r != nil && r.Duration < 11*time.Second {
 			t.Errorf("12 probes at one a second in %v", r.Duration)
@@ -223,7 +225,7 @@ func TestRefusedProbeIsTriedAgain(t *testing.T) {
 				return syscall.EPERM
 			}
 			started := time.Now()
-			_, err := startEngine(t, host).Trace(t.Context(), prober.Spec{Target: one, MaxTTL: 1, PacketsPerTTL: 1, Wait: prober.MaxWait})
+			_, err := startEngine(t, host).Trace(t.Context(), traceroute.Spec{Target: one, MaxTTL: 1, PacketsPerTTL: 1, Wait: traceroute.MaxWait}, prober.Feed{})
 			if !errors.Is(err, want) {
 				t.Errorf("%d refusals: error %v, want %v", refusals, err, want)
 			}
@@ -252,7 +254,7 @@ func TestRejected(t *testing.T) {
 			}
 			engine := startEngine(t, host)
 			started := time.Now()
-			r, err := engine.Trace(t.Context(), prober.Spec{Target: one, Wait: prober.MaxWait})
+			r, err := engine.Trace(t.Context(), traceroute.Spec{Target: one, Wait: traceroute.MaxWait}, prober.Feed{})
 			if want != nil {
 				if !errors.Is(err, want) {
 					t.Errorf("error %v, want %v", err, want)

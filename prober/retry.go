@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // A firewall may drop what is said of a flow's later SYNs: pf passes an ICMP
@@ -147,7 +148,7 @@ func (t *trace) reserveRetry(flow, ttl int, now instant, epoch uint16) packet.Ma
 // onRetry takes an answer to a probe of the retry into account.
 func (t *trace) onRetry(flow, ttl int, a answer) fate {
 	own := flow - len(t.flows)
-	if a.kind != packet.TimeExceeded || ttl == 0 {
+	if a.kind != traceroute.TimeExceeded || ttl == 0 {
 		t.counts.Duplicates++
 		return duplicate
 	}
@@ -163,10 +164,11 @@ func (t *trace) onRetry(flow, ttl int, a answer) fate {
 		t.counts.Late++
 		return late
 	}
-	t.tell(ttl, a.from)
+	t.reportResponder(ttl, a.from)
 	t.answers = append(t.answers, a)
 	s.answer = int32(len(t.answers))
-	t.retry.answered, t.changed = true, true
+	t.retry.answered = true
+	t.changes.at(ttl)
 	t.flows[own].heard = max(t.flows[own].heard, uint8(ttl))
 	t.frontier.advance(ttl, s.sent.user, t.waited(s, a.receipt), a.receipt.user.mono)
 	return matched

@@ -6,15 +6,17 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
-// TestRetryIsHeardOnce: a router that answers the retry on each flow is passed
-// to Spec.Heard once for its TTL, and each of its answers counts.
-func TestRetryIsHeardOnce(t *testing.T) {
+// TestRetryIsReportedOnce: a router that answers the retry on each flow is
+// reported to the feed once for its TTL, and each of its answers counts.
+func TestRetryIsReportedOnce(t *testing.T) {
 	const rtt = instant(10 * time.Millisecond)
-	trace, id := testTrace(Spec{Heard: func(netip.Addr, uint8) {}}, packet.TCP)
+	trace, id := testTrace(traceroute.Spec{}, packet.TCP)
 	defer id.release(trace, 0)
-	trace.responders = newResponders(&trace.spec)
+	responders := make(chan traceroute.Responder, 10)
+	trace.changes = newChanges(Feed{Responders: responders})
 	if err := trace.craft(); err != nil {
 		t.Fatal(err)
 	}
@@ -26,12 +28,12 @@ func TestRetryIsHeardOnce(t *testing.T) {
 	router := netip.MustParseAddr("203.0.113.1")
 	for flow := range own {
 		trace.reserve(own+flow, 1, 0, 0, id)
-		got := trace.onRetry(own+flow, 1, answer{receipt: receipt{user: moment{mono: rtt}}, from: router, kind: packet.TimeExceeded})
+		got := trace.onRetry(own+flow, 1, answer{receipt: receipt{user: moment{mono: rtt}}, from: router, kind: traceroute.TimeExceeded})
 		if got != matched {
 			t.Errorf("flow %d: fate %d, want %d (matched)", flow, got, matched)
 		}
 	}
-	if heard := trace.responders.queued; len(heard) != 1 || heard[0] != (responder{router, 1}) {
-		t.Errorf("heard %v, want the router once", heard)
+	if got := <-responders; len(responders) != 0 || got != (traceroute.Responder{Addr: router, TTL: 1}) {
+		t.Errorf("%v and %d more reported, want the router once", got, len(responders))
 	}
 }

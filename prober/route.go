@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // RouteError says that a target cannot be sent to from this host: it has no
@@ -30,23 +31,19 @@ func isRouteError(err error) bool {
 // reasonsTold is how many addresses of a host an error gives reasons for.
 const reasonsTold = 4
 
-// traceFallbacks traces the first of the fallbacks that there is a route to,
-// given the *RouteError of the Target. With a route to none, the error names
-// what was tried.
-func (e *Engine) traceFallbacks(ctx context.Context, spec Spec, fallbacks []netip.Addr, reason error) (*Result, error) {
-	tried := &unreachables{errors.Unwrap(reason)}
-	for _, spec.Target = range fallbacks {
-		var err error
-		if spec, err = spec.complete(); err != nil {
-			return nil, err
-		}
-		result, err := e.traceTarget(ctx, spec)
-		if !isRouteError(err) {
+// TraceFirst is Trace of the first of several addresses of a host, at least
+// one, that this host has a route to; spec.Target is ignored. With a route to
+// none of them the *RouteError names what was tried.
+func (e *Engine) TraceFirst(ctx context.Context, spec traceroute.Spec, targets []netip.Addr, feed Feed) (*traceroute.Result, error) {
+	var tried unreachables
+	for _, spec.Target = range targets {
+		result, err := e.Trace(ctx, spec, feed)
+		if !isRouteError(err) || len(targets) == 1 {
 			return result, err
 		}
-		*tried = append(*tried, errors.Unwrap(err))
+		tried = append(tried, errors.Unwrap(err))
 	}
-	return nil, &RouteError{tried}
+	return nil, &RouteError{&tried}
 }
 
 // unreachables are why none of a host's addresses can be sent to.
@@ -73,8 +70,8 @@ func (u *unreachables) Unwrap() []error { return *u }
 
 // routing is room for the routes of a trace, both halves of it.
 type routing struct {
-	queries [2 * PacketsPerTTLLimit]packet.RouteQuery
-	routes  [2 * PacketsPerTTLLimit]packet.Route
+	queries [2 * traceroute.PacketsPerTTLLimit]packet.RouteQuery
+	routes  [2 * traceroute.PacketsPerTTLLimit]packet.Route
 }
 
 // routings lets traces that follow each other share the room.

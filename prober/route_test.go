@@ -15,9 +15,10 @@ import (
 	"probe-agent/internal/netsim"
 	"probe-agent/packet"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
-var everyMethod = []prober.Method{prober.ICMP, prober.TCP, prober.UDP, prober.GRE, prober.GREICMP}
+var everyMethod = []traceroute.Method{traceroute.ICMP, traceroute.TCP, traceroute.UDP, traceroute.GRE, traceroute.GREICMP}
 
 func simulated(t *testing.T, scenario *netsim.Scenario) *netsim.Network {
 	t.Helper()
@@ -30,7 +31,7 @@ func simulated(t *testing.T, scenario *netsim.Scenario) *netsim.Network {
 
 // What a host cannot send to is passed over for another address of the target,
 // with every method; when there is none, the error names what was tried.
-func TestFallbacks(t *testing.T) {
+func TestTraceFirst(t *testing.T) {
 	target4, target6 := netip.MustParseAddr("198.18.255.1"), netip.MustParseAddr("2001:2::ff01")
 	for _, method := range everyMethod {
 		synctest.Test(t, func(t *testing.T) {
@@ -38,13 +39,13 @@ func TestFallbacks(t *testing.T) {
 			scenario.Family = netsim.IPv4
 			network := simulated(t, scenario)
 			engine := startEngine(t, netsim.NewMemory(network, network.Host()))
-			spec := prober.Spec{Target: target6, Method: method, Fallbacks: []netip.Addr{target6.Next(), target4, target4.Next()}}
-			result, err := engine.Trace(t.Context(), spec)
-			if err != nil || result.Spec.Target != target4 || result.Stop != prober.Reached {
+			spec := traceroute.Spec{Method: method}
+			targets := []netip.Addr{target6, target6.Next(), target4, target4.Next()}
+			result, err := engine.TraceFirst(t.Context(), spec, targets, prober.Feed{})
+			if err != nil || result.Spec.Target != target4 || result.Stop != traceroute.Reached {
 				t.Errorf("%v: %+v, %v", method, result, err)
 			}
-			spec.Fallbacks = spec.Fallbacks[:1]
-			_, err = engine.Trace(t.Context(), spec)
+			_, err = engine.TraceFirst(t.Context(), spec, targets[:2], prober.Feed{})
 			if failure, ok := errors.AsType[*prober.RouteError](err); !ok || !errors.Is(err, syscall.ENETUNREACH) {
 				t.Fatalf("%v: error %#v", method, failure)
 			}
@@ -69,7 +70,7 @@ func TestClosedWhileRouting(t *testing.T) {
 	network := simulated(t, netsim.Chain(2, 20*time.Millisecond))
 	engine := startEngine(t, closing{netsim.NewMemory(network, network.Host())})
 	target := netip.MustParseAddr("198.18.255.1")
-	_, err := engine.Trace(t.Context(), prober.Spec{Target: target, Fallbacks: []netip.Addr{target.Next()}})
+	_, err := engine.TraceFirst(t.Context(), traceroute.Spec{}, []netip.Addr{target, target.Next()}, prober.Feed{})
 	if !errors.Is(err, prober.ErrClosed) {
 		t.Errorf("error %v, want %v", err, prober.ErrClosed)
 	}
@@ -119,7 +120,7 @@ func TestFlowsOfTwoUplinks(t *testing.T) {
 			memory := netsim.NewMemory(network, network.Host())
 			u := &uplinked{Memory: memory, second: netsim.N(77).For(false), sent: map[netip.Addr]map[int]int{}}
 			engine := startEngine(t, u)
-			result, err := engine.Trace(t.Context(), prober.Spec{Target: netip.MustParseAddr("198.18.255.1"), Method: method, PacketsPerTTL: 4})
+			result, err := engine.Trace(t.Context(), traceroute.Spec{Target: netip.MustParseAddr("198.18.255.1"), Method: method, PacketsPerTTL: 4}, prober.Feed{})
 			if err != nil {
 				t.Fatal(err)
 			}

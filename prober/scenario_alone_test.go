@@ -15,6 +15,8 @@ import (
 
 	"probe-agent/internal/netsim"
 	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // unruly is a carrier that loses, repeats and reorders the answers of another.
@@ -59,7 +61,7 @@ func (u *unruly) Receive(at time.Duration, packet []byte) []netsim.Delivery {
 
 // finding is what of a result must not hang on company: all but times.
 type finding struct {
-	Stop  prober.Stop
+	Stop  traceroute.Stop
 	Hops  []string
 	Error string
 }
@@ -69,10 +71,10 @@ func findingOf(o outcome) finding {
 		return finding{Error: o.err.Error()}
 	}
 	f := finding{Stop: o.result.Stop}
-	for _, h := range prober.Summarise(o.result).Hops {
+	for _, h := range stats.Summarize(o.result).Hops {
 		line := fmt.Sprintf("%d: %d sent, %d lost", h.TTL, h.Sent, h.Lost)
 		for _, n := range h.Nodes {
-			line += fmt.Sprintf(", %v %d %v", n.Addr, n.RTT.Count(), n.Labels)
+			line += fmt.Sprintf(", %v %d %v", n.Addr, n.RTT.Count, n.Labels)
 		}
 		f.Hops = append(f.Hops, line)
 	}
@@ -115,13 +117,13 @@ func TestScenarioCompany(t *testing.T) {
 
 // drawSpecs draws traces over the districts: several to the same target, of
 // all methods.
-func drawSpecs(rt *rapid.T, districts []district) []prober.Spec {
-	specs := make([]prober.Spec, rapid.IntRange(2, 8).Draw(rt, "traces"))
+func drawSpecs(rt *rapid.T, districts []district) []traceroute.Spec {
+	specs := make([]traceroute.Spec, rapid.IntRange(2, 8).Draw(rt, "traces"))
 	for i := range specs {
 		d := districts[rapid.IntRange(0, len(districts)-1).Draw(rt, "district")]
-		specs[i] = prober.Spec{
+		specs[i] = traceroute.Spec{
 			Target:        d.scenario.Target.Addresses[0].For(rapid.Bool().Draw(rt, "IPv6")),
-			Method:        prober.ICMP + prober.Method(rapid.IntRange(0, 4).Draw(rt, "method")),
+			Method:        traceroute.ICMP + traceroute.Method(rapid.IntRange(0, 4).Draw(rt, "method")),
 			MaxTTL:        rapid.IntRange(1, 20).Draw(rt, "max TTL"),
 			PacketsPerTTL: rapid.IntRange(1, 4).Draw(rt, "packets"),
 			Wait:          time.Second,
@@ -132,7 +134,7 @@ func drawSpecs(rt *rapid.T, districts []district) []prober.Spec {
 
 // drawLosses picks classes of probes that get no answer. A GREICMP trace has
 // probes of two protocols; they are drawn one by one like all others.
-func drawLosses(rt *rapid.T, specs []prober.Spec) map[probeClass]bool {
+func drawLosses(rt *rapid.T, specs []traceroute.Spec) map[probeClass]bool {
 	protocols := []uint8{1, 6, 17, 47, 58}
 	losses := map[probeClass]bool{}
 	for range rapid.IntRange(0, 20).Draw(rt, "losses") {
@@ -147,14 +149,14 @@ func drawLosses(rt *rapid.T, specs []prober.Spec) map[probeClass]bool {
 
 // traceAll runs the traces, so many at once, each a little after the one
 // before.
-func traceAll(t *testing.T, engine *prober.Engine, specs []prober.Spec, atOnce int) []outcome {
+func traceAll(t *testing.T, engine *prober.Engine, specs []traceroute.Spec, atOnce int) []outcome {
 	outcomes := make([]outcome, len(specs))
 	for at := 0; at < len(specs); at += atOnce {
 		var wg sync.WaitGroup
 		for i := at; i < min(at+atOnce, len(specs)); i++ {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i-at) * 7 * time.Millisecond)
-				result, err := engine.Trace(t.Context(), specs[i])
+				result, err := engine.Trace(t.Context(), specs[i], prober.Feed{})
 				outcomes[i] = outcome{result, err}
 			})
 		}

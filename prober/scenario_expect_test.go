@@ -8,31 +8,32 @@ import (
 	"time"
 
 	"probe-agent/internal/netsim"
-	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
-func stopName(s prober.Stop) string {
-	return map[prober.Stop]string{prober.Reached: "reached", prober.Blocked: "blocked", prober.Exhausted: "exhausted"}[s]
+func stopName(s traceroute.Stop) string {
+	return map[traceroute.Stop]string{traceroute.Reached: "reached", traceroute.Blocked: "blocked", traceroute.Exhausted: "exhausted"}[s]
 }
 
 // hops are what the case expects, for both halves of a GREICMP trace.
 func (c scenarioCase) hops() []netsim.ExpectedHop {
 	hops := c.expect.EachHop()
-	if c.method == prober.GREICMP {
+	if c.method == traceroute.GREICMP {
 		hops = netsim.Halves(hops, "GRE", "ICMP")
 	}
 	return hops
 }
 
 // compare holds a result against what the scenario's author expects.
-func (c scenarioCase) compare(t *testing.T, r *prober.Result) {
+func (c scenarioCase) compare(t *testing.T, r *traceroute.Result) {
 	t.Helper()
 	want := c.expect
 	if got := stopName(r.Stop); want.Stop != "" && got != want.Stop {
 		t.Errorf("stop is %q, want %q", got, want.Stop)
 	}
-	s, hops := prober.Summarise(r), c.hops()
-	if got := s.Target.Count(); differs(want.Summary, got) {
+	s, hops := stats.Summarize(r), c.hops()
+	if got := s.Target.Count; differs(want.Summary, got) {
 		t.Errorf("the target's summary counts %d packets, want %d", got, *want.Summary)
 	}
 	least := len(hops)
@@ -66,7 +67,7 @@ func (c scenarioCase) compare(t *testing.T, r *prober.Result) {
 	}
 }
 
-func (c scenarioCase) compareHop(t *testing.T, got prober.HopSummary, want netsim.ExpectedHop) {
+func (c scenarioCase) compareHop(t *testing.T, got traceroute.Hop, want netsim.ExpectedHop) {
 	t.Helper()
 	if want.Sent != nil && got.Sent != *want.Sent || want.Lost != nil && got.Lost != *want.Lost {
 		t.Errorf("TTL %d: %d sent, %d lost; want %s, %s", got.TTL, got.Sent, got.Lost, number(want.Sent), number(want.Lost))
@@ -76,19 +77,19 @@ func (c scenarioCase) compareHop(t *testing.T, got prober.HopSummary, want netsi
 	}
 	for _, n := range got.Nodes {
 		if !slices.ContainsFunc(want.Nodes, func(w netsim.ExpectedNode) bool { return isNode(n, w, c.target.Is6()) }) {
-			t.Errorf("TTL %d: node %v %v count %d min %v is not expected", got.TTL, n.Addr, n.Labels, n.RTT.Count(), n.RTT.Min())
+			t.Errorf("TTL %d: node %v %v count %d min %v is not expected", got.TTL, n.Addr, n.Labels, n.RTT.Count, n.RTT.Min)
 		}
 	}
 }
 
-func isNode(got prober.NodeSummary, want netsim.ExpectedNode, v6 bool) bool {
+func isNode(got traceroute.Node, want netsim.ExpectedNode, v6 bool) bool {
 	return got.Addr == want.Address.For(v6) && slices.Equal(got.Labels, want.Labels) &&
-		(want.Count == nil || got.RTT.Count() == *want.Count) && got.RTT.Min() >= want.RTT
+		(want.Count == nil || got.RTT.Count == *want.Count) && got.RTT.Min >= want.RTT
 }
 
 // compareAnswers holds each answer of a TTL against what its node is expected
 // to say.
-func compareAnswers(t *testing.T, r *prober.Result, hop netsim.ExpectedHop) {
+func compareAnswers(t *testing.T, r *traceroute.Result, hop netsim.ExpectedHop) {
 	t.Helper()
 	for _, p := range r.Probes {
 		a := p.Answer
@@ -101,7 +102,7 @@ func compareAnswers(t *testing.T, r *prober.Result, hop netsim.ExpectedHop) {
 			}
 			interfaces, objects := 0, 0
 			if a.Extensions != nil {
-				interfaces, objects = len(a.Extensions.Interfaces()), len(a.Extensions.Objects())
+				interfaces, objects = len(a.Extensions.Interfaces), len(a.Extensions.Objects)
 			}
 			if differs(want.QuotedTTL, a.QuotedTTL) || differs(want.QuotedTOS, a.QuotedTOS) ||
 				differs(want.Interfaces, interfaces) || differs(want.Objects, objects) {
@@ -116,7 +117,7 @@ func differs[T comparable](want *T, got T) bool { return want != nil && *want !=
 
 // checkVirtualRTT: in virtual time the fastest round trip takes exactly what
 // the scenario says.
-func checkVirtualRTT(t *testing.T, r *prober.Result, hop netsim.ExpectedHop) {
+func checkVirtualRTT(t *testing.T, r *traceroute.Result, hop netsim.ExpectedHop) {
 	t.Helper()
 	for _, want := range hop.Nodes {
 		if want.RTT == 0 {
@@ -137,12 +138,12 @@ func number(n *int) string {
 	return fmt.Sprint(*n)
 }
 
-func describe(s prober.Summary) string {
+func describe(s traceroute.Summary) string {
 	var b strings.Builder
 	for _, h := range s.Hops {
 		fmt.Fprintf(&b, "%2d sent %d lost %d", h.TTL, h.Sent, h.Lost)
 		for _, n := range h.Nodes {
-			fmt.Fprintf(&b, " %v×%d%v", n.Addr, n.RTT.Count(), n.Labels)
+			fmt.Fprintf(&b, " %v×%d%v", n.Addr, n.RTT.Count, n.Labels)
 		}
 		b.WriteByte('\n')
 	}
@@ -150,9 +151,9 @@ func describe(s prober.Summary) string {
 }
 
 // consistent holds what is true of every result.
-func consistent(t testing.TB, r *prober.Result) {
+func consistent(t testing.TB, r *traceroute.Result) {
 	t.Helper()
-	if r.Stop == prober.Running {
+	if r.Stop == traceroute.Running {
 		t.Error("a finished trace says that it is running")
 	}
 	for i, p := range r.Probes {
@@ -169,16 +170,16 @@ func consistent(t testing.TB, r *prober.Result) {
 	consistentHops(t, r)
 }
 
-func consistentHops(t testing.TB, r *prober.Result) {
+func consistentHops(t testing.TB, r *traceroute.Result) {
 	t.Helper()
 	arrived := 0
-	hops := prober.Summarise(r).Hops
+	hops := stats.Summarize(r).Hops
 	for i, h := range hops {
 		answered := 0
 		for _, n := range h.Nodes {
-			answered += n.RTT.Count()
-			if mean := time.Duration(n.RTT.Mean()); n.RTT.Min() > mean+1 || mean > n.RTT.Max() {
-				t.Errorf("TTL %d: min %v, mean %v, max %v", h.TTL, n.RTT.Min(), mean, n.RTT.Max())
+			answered += n.RTT.Count
+			if mean := time.Duration(n.RTT.Mean); n.RTT.Min > mean+1 || mean > n.RTT.Max {
+				t.Errorf("TTL %d: min %v, mean %v, max %v", h.TTL, n.RTT.Min, mean, n.RTT.Max)
 			}
 		}
 		if int(h.TTL) != i+1 || h.Sent != h.Lost+answered || h.Sent == 0 {
@@ -190,7 +191,7 @@ func consistentHops(t testing.TB, r *prober.Result) {
 			arrived = max(arrived, int(p.TTL))
 		}
 	}
-	if reached := r.Stop == prober.Reached; reached != (arrived > 0) || reached && arrived != len(hops) {
+	if reached := r.Stop == traceroute.Reached; reached != (arrived > 0) || reached && arrived != len(hops) {
 		t.Errorf("stop %v with %d hops, the target answered up to TTL %d", stopName(r.Stop), len(hops), arrived)
 	}
 }

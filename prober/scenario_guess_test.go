@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // The numbers of docs/adr/0001: how many guesses somebody off the path has,
@@ -20,8 +21,8 @@ const (
 // it is part of.
 func guessed(t *testing.T, typ packet.Type) (*trace, *identity) {
 	t.Helper()
-	method := map[packet.Type]Method{packet.ICMP: ICMP, packet.UDP: UDP, packet.TCP: TCP, packet.GRE: GRE}[typ]
-	tr, id := testTrace(Spec{Method: method, MaxTTL: guessTTLs, PacketsPerTTL: guessFlows}, typ)
+	method := map[packet.Type]traceroute.Method{packet.ICMP: traceroute.ICMP, packet.UDP: traceroute.UDP, packet.TCP: traceroute.TCP, packet.GRE: traceroute.GRE}[typ]
+	tr, id := testTrace(traceroute.Spec{Method: method, MaxTTL: guessTTLs, PacketsPerTTL: guessFlows}, typ)
 	if err := tr.craft(); err != nil {
 		t.Fatal(err)
 	}

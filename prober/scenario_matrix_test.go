@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"probe-agent/internal/netsim"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // cell is how many traces of scenario files there are: in memory, and those of
@@ -47,7 +47,7 @@ func must(condition string) cell {
 
 // column is a method over a family.
 type column struct {
-	method prober.Method
+	method traceroute.Method
 	family netsim.Family
 }
 
@@ -57,7 +57,7 @@ func (c column) String() string {
 
 func columns() []column {
 	var all []column
-	for method := prober.ICMP; method <= prober.GREICMP; method++ {
+	for method := traceroute.ICMP; method <= traceroute.GREICMP; method++ {
 		all = append(all, column{method, netsim.IPv4}, column{method, netsim.IPv6})
 	}
 	return all

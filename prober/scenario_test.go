@@ -16,13 +16,14 @@ import (
 
 	"probe-agent/internal/netsim"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // scenarioCase is one trace over one scenario file.
 type scenarioCase struct {
 	file   string
 	number int // of the expectation in the file
-	method prober.Method
+	method traceroute.Method
 	target netip.Addr
 	expect netsim.Expectation
 }
@@ -66,7 +67,7 @@ func scenarioFiles(t *testing.T, faster int) []scenarioFile {
 		file := scenarioFile{name: name, scenario: s}
 		for i, expect := range s.Expect {
 			for _, word := range expect.Methods {
-				method, err := prober.ParseMethod(word)
+				method, err := traceroute.ParseMethod(word)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
@@ -84,7 +85,7 @@ func scenarioFiles(t *testing.T, faster int) []scenarioFile {
 
 // outcome is what a trace came to.
 type outcome struct {
-	result *prober.Result
+	result *traceroute.Result
 	err    error
 }
 
@@ -130,7 +131,7 @@ func (f scenarioFile) runInMemory(t *testing.T) []outcome {
 				networks.replace(newNetwork(t, f.scenario))
 				time.Sleep(c.expect.Start)
 				outcomes[at+i] = c.trace(t.Context(), engine)
-				time.Sleep(prober.MaxWait) // names have rested, late answers come
+				time.Sleep(traceroute.MaxWait) // names have rested, late answers come
 			}
 		})
 	}
@@ -171,10 +172,10 @@ func (s *succession) Receive(at time.Duration, packet []byte) []netsim.Delivery 
 
 // trace runs the case's trace.
 func (c scenarioCase) trace(ctx context.Context, engine *prober.Engine) outcome {
-	result, err := engine.Trace(ctx, prober.Spec{
+	result, err := engine.Trace(ctx, traceroute.Spec{
 		Target: c.target, Method: c.method, MaxTTL: c.expect.MaxTTL,
 		PacketsPerTTL: c.expect.Packets, Port: c.expect.Port, Wait: c.expect.Wait,
-	})
+	}, prober.Feed{})
 	return outcome{result, err}
 }
 
@@ -223,7 +224,7 @@ func TestCancel(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		defer cancel()
 		started := time.Now()
-		_, err = engine.Trace(ctx, prober.Spec{Target: netip.MustParseAddr("198.18.255.1")})
+		_, err = engine.Trace(ctx, traceroute.Spec{Target: netip.MustParseAddr("198.18.255.1")}, prober.Feed{})
 		if err == nil || time.Since(started) != 30*time.Millisecond {
 			t.Fatalf("cancelled after %v: %v", time.Since(started), err)
 		}

@@ -20,6 +20,7 @@ import (
 	"probe-agent/internal/netsim"
 	"probe-agent/internal/rawsock"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // How the stage on a TUN device keeps short: scenarios run on several devices at
@@ -190,10 +191,10 @@ func (l *lane) awaitAddress(address netip.Addr) error {
 func patientWait(expect netsim.Expectation) time.Duration {
 	for _, hop := range expect.Hops {
 		if hop.Lost == nil || *hop.Lost > 0 {
-			return prober.DefaultWait / tunFaster
+			return traceroute.DefaultWait / tunFaster
 		}
 	}
-	return prober.MaxWait
+	return traceroute.MaxWait
 }
 
 // run runs one case on a network of its own.

@@ -7,6 +7,8 @@ import (
 
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // TestStockLimits traces cold paths of routers and a target that limit their
@@ -34,8 +36,8 @@ func TestStockLimits(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			const traces = 5
 			for range traces {
-				r := traceInLab(t, c.topology, prober.Spec{Method: prober.UDP})
-				hops := prober.Summarise(r).Hops
+				r := traceInLab(t, c.topology, traceroute.Spec{Method: traceroute.UDP})
+				hops := stats.Summarize(r).Hops
 				last := hops[len(hops)-1]
 				t.Logf("TTL %d: %d lost, limited %v, %d packets past it", last.TTL, last.Lost, r.Limited, r.Counts.Beyond)
 				if last.Lost > c.lost {
@@ -50,7 +52,7 @@ func TestStockLimits(t *testing.T) {
 }
 
 // traceInLab traces the target of a lab of its own.
-func traceInLab(t *testing.T, topology kernel.Topology, spec prober.Spec) *prober.Result {
+func traceInLab(t *testing.T, topology kernel.Topology, spec traceroute.Spec) *traceroute.Result {
 	t.Helper()
 	lab, err := kernel.Build(topology)
 	if err != nil {
@@ -71,7 +73,7 @@ func traceInLab(t *testing.T, topology kernel.Topology, spec prober.Spec) *probe
 	}
 	defer engine.Close()
 	spec.Target = lab.Target.Addr(false)
-	r, err := engine.Trace(t.Context(), spec)
+	r, err := engine.Trace(t.Context(), spec, prober.Feed{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,7 @@
 package prober
 
+import "probe-agent/traceroute"
+
 // fate is what became of a received packet.
 type fate uint8
 
@@ -18,7 +20,7 @@ type totals struct {
 	Busy, Refused, ReceiveErrors, Held uint64
 
 	Replies [fates]uint64
-	Clocks  [clocks]uint64
+	Clocks  [traceroute.Clocks]uint64
 }
 
 // Totals counts what the engine has done since it started.
@@ -55,12 +57,12 @@ func (e *Engine) Totals() Totals {
 		Running:   len(e.running),
 		NamesHeld: e.identity.held(e.now().mono),
 		RateWaits: t.Held, NearWaits: e.near.waits, PrefixWaits: e.prefixes.waits,
-		KernelClock: t.Clocks[KernelClock], KernelReceiveClock: t.Clocks[KernelReceiveClock], UserClock: t.Clocks[UserClock],
+		KernelClock: t.Clocks[traceroute.KernelClock], KernelReceiveClock: t.Clocks[traceroute.KernelReceiveClock], UserClock: t.Clocks[traceroute.UserClock],
 	}
 }
 
 // countClocks notes how the RTTs of a finished trace were measured.
-func (t *totals) countClocks(r *Result) {
+func (t *totals) countClocks(r *traceroute.Result) {
 	for i := range r.Probes {
 		if a := r.Probes[i].Answer; a != nil {
 			t.Clocks[a.Clock]++

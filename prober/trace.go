@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/traceroute"
 )
 
 // slot is the state of one probe, sent or not. There is one for each flow and
@@ -26,9 +27,9 @@ const (
 type answer struct {
 	receipt  receipt
 	from     netip.Addr
-	ext      *packet.Extensions
+	ext      *traceroute.Extensions
 	mtu      uint32
-	kind     packet.Kind
+	kind     traceroute.Kind
 	code     uint8
 	ttl      uint8 // of the reply
 	qttl     uint8 // quoted
@@ -43,7 +44,7 @@ type answer struct {
 // does no I/O and reads no clock: time comes in as arguments. The engine
 // serialises all calls.
 type trace struct {
-	spec    Spec
+	spec    traceroute.Spec
 	typ     packet.Type
 	target  netip.Addr
 	source  netip.Addr // of the first flow
@@ -56,13 +57,13 @@ type trace struct {
 
 	started   instant
 	frontier  frontier
-	ceiling   int                      // highest TTL wanted: spec.MaxTTL, or less when a twin trace has arrived
-	sentTop   int                      // highest TTL probed so far
-	firstSent [MaxTTLLimit + 1]instant // of the TTLs with sentAt above 0
-	sentAt    [MaxTTLLimit + 1]uint8   // probes sent, by TTL
-	unsent    [MaxTTLLimit + 1]uint16  // flows yet to be sent, by TTL, a bit each
-	turn      uint32                   // shuffles the order of TTLs
-	counts    Counts
+	ceiling   int                                 // highest TTL wanted: spec.MaxTTL, or less when a twin trace has arrived
+	sentTop   int                                 // highest TTL probed so far
+	firstSent [traceroute.MaxTTLLimit + 1]instant // of the TTLs with sentAt above 0
+	sentAt    [traceroute.MaxTTLLimit + 1]uint8   // probes sent, by TTL
+	unsent    [traceroute.MaxTTLLimit + 1]uint16  // flows yet to be sent, by TTL, a bit each
+	turn      uint32                              // shuffles the order of TTLs
+	counts    traceroute.Counts
 	err       error
 	refusals  int
 	rest      instant       // when the sender may be troubled again
@@ -71,7 +72,7 @@ type trace struct {
 	slowest   time.Duration // RTT of the slowest answer
 	pace      *prefixPace
 
-	responders *responders // nil without Spec.Heard
+	changes *changes // for the feed; nil when nothing is reported
 
 	// The engine's bookkeeping.
 	done     chan struct{}
@@ -83,7 +84,6 @@ type trace struct {
 	unheard  instant // since when a listen step has not been followed; 0: there is none
 	listed   bool    // in Engine.unheard
 	until    instant // of that step
-	changed  bool
 	touched  bool
 
 	// How the trace gets on with a way out that is full.
@@ -95,7 +95,7 @@ type trace struct {
 // usualHops is how long a path is that needs no second helping of memory.
 const usualHops = 8
 
-func newTrace(spec Spec, typ packet.Type, source netip.Addr, nonce uint64) *trace {
+func newTrace(spec traceroute.Spec, typ packet.Type, source netip.Addr, nonce uint64) *trace {
 	t := &trace{
 		spec: spec, typ: typ, target: spec.Target, source: source, nonce: nonce,
 		port:    uint16(spec.Port),
@@ -145,7 +145,7 @@ func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) 
 	}
 	t.sentAt[ttl]++
 	t.unsent[ttl] &^= 1 << flow
-	t.changed = true
+	t.changes.at(ttl)
 	t.sentTop = max(t.sentTop, ttl)
 	t.turn = t.turn*1664525 + 1013904223 // the generator of Numerical Recipes, 7.1
 	tag := id.auth.tag(t.nonce, spaceOf(t.typ), f.handle, uint8(ttl))
@@ -201,7 +201,7 @@ func (t *trace) onReply(flow, ttl int, a answer) fate {
 		t.counts.Late++
 		return late
 	}
-	t.tell(ttl, a.from)
+	t.reportResponder(ttl, a.from)
 	displaced := s.answer
 	t.answers = append(t.answers, a)
 	s.answer = int32(len(t.answers))
@@ -209,7 +209,7 @@ func (t *trace) onReply(flow, ttl int, a answer) fate {
 	if displaced != 0 || t.flows[flow].inferred > 0 {
 		t.placeInferred(flow)
 	}
-	t.changed = true
+	t.changes.at(ttl)
 	if !t.leavesFrom(a.from) { // or it may come of a refusal
 		t.refusals = 0
 	}
@@ -223,9 +223,10 @@ func (t *trace) waited(s *slot, r receipt) time.Duration {
 	return rtt
 }
 
-// tell passes an address on to Spec.Heard, unless the TTL has shown it before.
-func (t *trace) tell(ttl int, from netip.Addr) {
-	if t.responders == nil {
+// reportResponder reports an address to the feed, unless the TTL has shown it
+// before.
+func (t *trace) reportResponder(ttl int, from netip.Addr) {
+	if t.changes == nil {
 		return
 	}
 	for flow := range t.flows {
@@ -235,7 +236,7 @@ func (t *trace) tell(ttl int, from netip.Addr) {
 			}
 		}
 	}
-	t.responders.add(from, uint8(ttl))
+	t.changes.responder(traceroute.Responder{Addr: from, TTL: uint8(ttl)})
 }
 
 // settle draws the conclusions for the flow and the frontier.
@@ -247,6 +248,7 @@ func (t *trace) settle(flow, ttl int, a *answer) {
 		f.heard = max(f.heard, uint8(ttl))
 	case f.ended == 0 || ttl < int(f.ended) || ttl == int(f.ended) && a.arrival:
 		f.ended, f.arrived = uint8(ttl), a.arrival
+		t.changes.all()
 	}
 	if !a.arrival {
 		s := t.slot(flow, ttl)

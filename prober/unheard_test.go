@@ -9,6 +9,7 @@ import (
 	"probe-agent/internal/netsim"
 	"probe-agent/packet"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // starved is a network in memory whose host gives this process no time for what
@@ -67,9 +68,9 @@ func TestStarvedReceiver(t *testing.T) {
 				engine := startEngine(t, transport)
 				transport.engine = engine
 				started := time.Now()
-				result, err := engine.Trace(t.Context(), prober.Spec{
+				result, err := engine.Trace(t.Context(), traceroute.Spec{
 					Target: netsim.N(65281).For(false), MaxTTL: 2, PacketsPerTTL: 1, Wait: wait,
-				})
+				}, prober.Feed{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -123,15 +124,15 @@ func TestStoppedProcess(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		routers int
-		spec    prober.Spec
+		spec    traceroute.Spec
 		at      int32
 		after   bool
 		most    time.Duration
 	}{
-		{"about to send", 5, prober.Spec{MaxTTL: 30}, 2, false, stop + 2*rtt},
-		{"all is sent", 1, prober.Spec{MaxTTL: 2, PacketsPerTTL: 1}, 1, true, stop + 10*time.Millisecond},
+		{"about to send", 5, traceroute.Spec{MaxTTL: 30}, 2, false, stop + 2*rtt},
+		{"all is sent", 1, traceroute.Spec{MaxTTL: 2, PacketsPerTTL: 1}, 1, true, stop + 10*time.Millisecond},
 	} {
-		for _, method := range []prober.Method{prober.ICMP, prober.TCP, prober.UDP, prober.GRE, prober.GREICMP} {
+		for _, method := range []traceroute.Method{traceroute.ICMP, traceroute.TCP, traceroute.UDP, traceroute.GRE, traceroute.GREICMP} {
 			t.Run(c.name+"/"+method.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					network, err := netsim.New(netsim.Chain(c.routers, rtt))
@@ -143,11 +144,11 @@ func TestStoppedProcess(t *testing.T) {
 					}}
 					spec := c.spec
 					spec.Target, spec.Method, spec.Wait = netsim.N(65281).For(false), method, time.Second
-					result, err := startEngine(t, transport).Trace(t.Context(), spec)
+					result, err := startEngine(t, transport).Trace(t.Context(), spec, prober.Feed{})
 					if err != nil {
 						t.Fatal(err)
 					}
-					if result.Duration > c.most || result.Stop != prober.Reached {
+					if result.Duration > c.most || result.Stop != traceroute.Reached {
 						t.Errorf("%v after %v, want it reached within %v", result.Stop, result.Duration, c.most)
 					}
 					for _, p := range result.Probes {
@@ -158,7 +159,7 @@ func TestStoppedProcess(t *testing.T) {
 						}
 					}
 					most := 19
-					if method == prober.GREICMP {
+					if method == traceroute.GREICMP {
 						most *= 2
 					}
 					if result.Counts.Late != 0 || result.Counts.Beyond > most {

@@ -1,6 +1,10 @@
 package prober
 
-import "time"
+import (
+	"time"
+
+	"probe-agent/traceroute"
+)
 
 // How far ahead of the replies a trace sends. The numbers trade time against
 // packets sent past the target, whose distance is unknown until it answers.
@@ -95,7 +99,7 @@ type window struct {
 	full    int // probes beyond heard, in order of TTL, that may be sent
 	room    int // how many more may be sent, but for the first inOrder of them
 	wake    instant
-	extents [PacketsPerTTLLimit]uint8
+	extents [traceroute.PacketsPerTTLLimit]uint8
 }
 
 // window returns what may be sent now, and when that changes by the passing of
@@ -122,7 +126,7 @@ func (t *trace) window(now, heard instant) window {
 		w.wake = min(w.wake, opens)
 		return w
 	}
-	w.full = max(inOrder, min(w.heard, maxFullLead)*min(len(t.flows), DefaultPackets))
+	w.full = max(inOrder, min(w.heard, maxFullLead)*min(len(t.flows), traceroute.DefaultPackets))
 	w.room = speculation
 	for ttl := w.heard + 1; ttl <= t.sentTop; ttl++ {
 		w.room -= int(t.sentAt[ttl])

@@ -1,5 +1,5 @@
 // Package v1 renders traces in the agent's own form: everything that a
-// [prober.Result] holds, with names and AS numbers.
+// [traceroute.Result] holds, with names and AS numbers.
 //
 // It is pure: results in, values with JSON tags out. openapi.yaml of package
 // api describes every field and holds for every one of them. Times are whole

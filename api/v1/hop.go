@@ -2,18 +2,14 @@ package v1
 
 import (
 	"cmp"
-	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 
-	"probe-agent/lookup"
-	"probe-agent/prober"
-	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // Notes are what is known of addresses. It may be nil.
-type Notes = map[netip.Addr]lookup.Annotation
+type Notes = traceroute.Notes
 
 // redacted is the name of the node that stands for those whose addresses the
 // colo does not tell.
@@ -58,7 +54,7 @@ type RTT struct {
 // Hops renders the hops of a result, by TTL from 1 on. The result may be one
 // of a trace that runs: what is not answered yet is pending as long as its
 // wait has not ended.
-func Hops(r *prober.Result, summary prober.Summary, notes Notes) []Hop {
+func Hops(r *traceroute.Result, summary traceroute.Summary, notes Notes) []Hop {
 	hops := make([]Hop, len(summary.Hops))
 	for i, h := range summary.Hops {
 		hops[i] = Hop{
@@ -70,7 +66,7 @@ func Hops(r *prober.Result, summary prober.Summary, notes Notes) []Hop {
 			hops[i].Nodes[j] = newNode(n, notes)
 		}
 	}
-	if r.Stop != prober.Running {
+	if r.Stop != traceroute.Running {
 		return hops
 	}
 	for i := range r.Probes {
@@ -82,7 +78,7 @@ func Hops(r *prober.Result, summary prober.Summary, notes Notes) []Hop {
 	return hops
 }
 
-func newNode(n prober.NodeSummary, notes Notes) Node {
+func newNode(n traceroute.Node, notes Notes) Node {
 	node := Node{IP: n.Addr, Name: redacted, Labels: []string{}, RTT: newRTT(n.RTT)}
 	if len(n.Labels) > 0 {
 		node.Labels = slices.Clone(n.Labels)
@@ -96,32 +92,22 @@ func newNode(n prober.NodeSummary, notes Notes) Node {
 // Annotate fills in what notes say of the node.
 func (n *Node) Annotate(notes Notes) {
 	note := notes[n.IP]
-	n.Name, n.ASN = nameOf(n.IP, note), asn(note)
+	n.Name, n.ASN = nameOf(n.IP, note), note.ASN.String()
 }
 
-func newTarget(addr netip.Addr, rtt stats.RTT, notes Notes) Target {
-	return Target{IP: addr, Name: nameOf(addr, notes[addr]), ASN: asn(notes[addr]), RTT: newRTT(rtt)}
+func newTarget(addr netip.Addr, rtt traceroute.RTT, notes Notes) Target {
+	return Target{IP: addr, Name: nameOf(addr, notes[addr]), ASN: notes[addr].ASN.String(), RTT: newRTT(rtt)}
 }
 
-func newRTT(r stats.RTT) RTT {
-	if r.Count() == 0 {
+func newRTT(r traceroute.RTT) RTT {
+	if r.Count == 0 {
 		return RTT{}
 	}
 	return RTT{
-		PacketCount: r.Count(),
-		MinNS:       new(r.Min().Nanoseconds()),
-		MeanNS:      new(int64(math.Round(r.Mean()))),
-		MaxNS:       new(r.Max().Nanoseconds()),
-		StdDevNS:    new(int64(math.Round(r.StdDev()))),
+		PacketCount: r.Count, MinNS: new(r.Min.Nanoseconds()), MeanNS: new(r.Mean.Nanoseconds()),
+		MaxNS: new(r.Max.Nanoseconds()), StdDevNS: new(r.StdDev.Nanoseconds()),
 	}
 }
 
 // nameOf is the name of an address, itself when it has none.
-func nameOf(addr netip.Addr, note lookup.Annotation) string { return cmp.Or(note.Name, addr.String()) }
-
-func asn(note lookup.Annotation) string {
-	if note.ASN == 0 {
-		return ""
-	}
-	return fmt.Sprintf("AS%d", note.ASN)
-}
+func nameOf(addr netip.Addr, note traceroute.Note) string { return cmp.Or(note.Name, addr.String()) }

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 
-	"probe-agent/packet"
-	"probe-agent/prober"
+	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write testdata/trace.json anew")
@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write testdata/trace.json anew")
 // contract.
 func TestGolden(t *testing.T) {
 	r, notes := everything(t)
-	got, err := json.MarshalIndent(NewTrace(r, prober.Summarise(r), notes), "", "  ")
+	got, err := json.MarshalIndent(NewTrace(r, stats.Summarize(r), notes), "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestGolden(t *testing.T) {
 // What a rendering shows must not change when the result does.
 func TestKeepsNothing(t *testing.T) {
 	r, notes := everything(t)
-	trace := NewTrace(r, prober.Summarise(r), notes)
+	trace := NewTrace(r, stats.Summarize(r), notes)
 	before, err := json.Marshal(trace)
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestKeepsNothing(t *testing.T) {
 		if a := r.Probes[i].Answer; a != nil {
 			a.From, a.Extensions = netip.IPv6Unspecified(), nil
 		}
-		r.Probes[i] = prober.Probe{}
+		r.Probes[i] = traceroute.Probe{}
 	}
 	r.Limited[0] = 9
 	clear(notes)
@@ -65,8 +65,8 @@ func TestKeepsNothing(t *testing.T) {
 
 // A trace without anything is a trace: no null where a list belongs.
 func TestEmptyTrace(t *testing.T) {
-	r := &prober.Result{Spec: prober.Spec{Target: netip.MustParseAddr("192.0.2.1"), Method: prober.ICMP}, Stop: prober.Exhausted}
-	got, err := json.Marshal(NewTrace(r, prober.Summarise(r), nil))
+	r := &traceroute.Result{Spec: traceroute.Spec{Target: netip.MustParseAddr("192.0.2.1"), Method: traceroute.ICMP}, Stop: traceroute.Exhausted}
+	got, err := json.Marshal(NewTrace(r, stats.Summarize(r), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,11 +79,11 @@ func TestEmptyTrace(t *testing.T) {
 
 // While a trace runs, what has not been waited for long enough is pending.
 func TestPending(t *testing.T) {
-	answered := &prober.Answer{From: netip.MustParseAddr("192.0.2.1"), RTT: time.Millisecond, Kind: packet.TimeExceeded}
-	r := &prober.Result{
-		Spec:     prober.Spec{Target: netip.MustParseAddr("192.0.2.9"), Method: prober.UDP, Wait: time.Second},
+	answered := &traceroute.Answer{From: netip.MustParseAddr("192.0.2.1"), RTT: time.Millisecond, Kind: traceroute.TimeExceeded}
+	r := &traceroute.Result{
+		Spec:     traceroute.Spec{Target: netip.MustParseAddr("192.0.2.9"), Method: traceroute.UDP, Wait: time.Second},
 		Duration: 1500 * time.Millisecond,
-		Probes: []prober.Probe{
+		Probes: []traceroute.Probe{
 			{TTL: 1, Sent: 0},
 			{TTL: 1, Flow: 1, Sent: 500 * time.Millisecond},
 			{TTL: 1, Flow: 2, Sent: 500*time.Millisecond + 1},
@@ -92,33 +92,17 @@ func TestPending(t *testing.T) {
 		},
 	}
 	type counts struct{ TTL, Sent, Lost, Pending, Nodes int }
-	of := func(stop prober.Stop) (all []counts) {
+	of := func(stop traceroute.Stop) (all []counts) {
 		r.Stop = stop
-		for _, h := range Hops(r, prober.Summarise(r), nil) {
+		for _, h := range Hops(r, stats.Summarize(r), nil) {
 			all = append(all, counts{h.TTL, h.Sent, h.Lost, h.Pending, len(h.Nodes)})
 		}
 		return all
 	}
-	if diff := cmp.Diff([]counts{{1, 4, 2, 1, 1}, {2, 0, 0, 0, 0}, {3, 1, 0, 1, 0}}, of(prober.Running)); diff != "" {
+	if diff := cmp.Diff([]counts{{1, 4, 2, 1, 1}, {2, 0, 0, 0, 0}, {3, 1, 0, 1, 0}}, of(traceroute.Running)); diff != "" {
 		t.Errorf("running (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]counts{{1, 4, 3, 0, 1}, {2, 0, 0, 0, 0}, {3, 1, 1, 0, 0}}, of(prober.Exhausted)); diff != "" {
+	if diff := cmp.Diff([]counts{{1, 4, 3, 0, 1}, {2, 0, 0, 0, 0}, {3, 1, 1, 0, 0}}, of(traceroute.Exhausted)); diff != "" {
 		t.Errorf("at the end (-want +got):\n%s", diff)
-	}
-}
-
-// Interface names come from the network and may be anything.
-func TestHostileInterfaceName(t *testing.T) {
-	e := extensions(t, object(2, 0x02, append([]byte{12}, "\xff<\n\"\x00\u2028ab\xc3"...)...))
-	text, err := json.Marshal(newExtensions(e))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var back Extensions
-	if err := json.Unmarshal(text, &back); err != nil || len(back.Interfaces) != 1 {
-		t.Fatalf("%v: %s", err, text)
-	}
-	if got, want := *back.Interfaces[0].Name, "\uFFFD<\n\"\x00\u2028ab\uFFFD"; got != want {
-		t.Errorf("name %q, want %q", got, want)
 	}
 }

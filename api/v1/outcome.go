@@ -2,9 +2,8 @@ package v1
 
 import (
 	"net/netip"
-	"time"
 
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // Outcome is what came of tracing one target from one colo: a Trace or a
@@ -30,92 +29,29 @@ type Failure struct {
 	Message string `json:"message"` // for people
 }
 
-// Trace is a prober.Result.
+// Trace is a traceroute.Result in its JSON form, with what is derived from it.
 type Trace struct {
-	Options     Options   `json:"options"`
-	Source      Address   `json:"source"`
-	StartedAt   time.Time `json:"started_at"` // UTC
-	DurationNS  int64     `json:"duration_ns"`
-	Stop        string    `json:"stop"`
-	Counts      Counts    `json:"counts"`
-	LimitedTTLs []int     `json:"limited_ttls"`
-	Summary     Target    `json:"target_summary"`
-	Hops        []Hop     `json:"hops"`
-	Paths       []Path    `json:"paths"`
-	Probes      []Probe   `json:"probes"`
+	traceroute.Header
+	Summary Target                     `json:"target_summary"`
+	Hops    []Hop                      `json:"hops"`
+	Paths   []Path                     `json:"paths"`
+	Probes  []traceroute.ProbeDocument `json:"probes"`
 }
 
 // Address is an IP address. The zero one is the empty string.
 type Address = netip.Addr
 
-// Options are those that the trace was made with, defaults filled in.
-type Options struct {
-	PacketType    string `json:"packet_type"`
-	MaxTTL        int    `json:"max_ttl"`
-	PacketsPerTTL int    `json:"packets_per_ttl"`
-	Port          int    `json:"port"`
-	WaitMS        int64  `json:"wait_ms"`
-	Family        string `json:"family"`
-}
-
-// Counts are packets of the trace.
-type Counts struct {
-	Sent       int `json:"sent"`
-	Answered   int `json:"answered"`
-	Beyond     int `json:"beyond"`
-	Retried    int `json:"retried"`
-	Duplicates int `json:"duplicates"`
-	Late       int `json:"late"`
-	Forged     int `json:"forged"`
-}
-
 // NewTrace renders a result and its summary. It keeps nothing of either.
-func NewTrace(r *prober.Result, summary prober.Summary, notes Notes) *Trace {
+func NewTrace(r *traceroute.Result, summary traceroute.Summary, notes Notes) *Trace {
 	t := &Trace{
-		Options: Options{
-			PacketType:    r.Spec.Method.String(),
-			MaxTTL:        r.Spec.MaxTTL,
-			PacketsPerTTL: r.Spec.PacketsPerTTL,
-			Port:          r.Spec.Port,
-			WaitMS:        r.Spec.Wait.Milliseconds(),
-			Family:        r.Spec.Family.String(),
-		},
-		Source:     r.Source,
-		StartedAt:  r.Started.UTC().Round(0),
-		DurationNS: r.Duration.Nanoseconds(),
-		Stop:       stopName(r.Stop),
-		Counts: Counts{
-			Sent:       len(r.Probes) + r.Counts.Beyond + r.Counts.Retried,
-			Beyond:     r.Counts.Beyond,
-			Retried:    r.Counts.Retried,
-			Duplicates: r.Counts.Duplicates,
-			Late:       r.Counts.Late,
-			Forged:     r.Counts.Forged,
-		},
-		LimitedTTLs: make([]int, len(r.Limited)),
-		Summary:     newTarget(r.Spec.Target, summary.Target, notes),
-		Hops:        Hops(r, summary, notes),
-		Paths:       newPaths(r.Probes),
-		Probes:      make([]Probe, len(r.Probes)),
-	}
-	for i, ttl := range r.Limited {
-		t.LimitedTTLs[i] = int(ttl)
+		Header:  r.Header(),
+		Summary: newTarget(r.Spec.Target, summary.Target, notes),
+		Hops:    Hops(r, summary, notes),
+		Paths:   newPaths(r.Probes),
+		Probes:  make([]traceroute.ProbeDocument, len(r.Probes)),
 	}
 	for i := range r.Probes {
-		t.Probes[i] = newProbe(&r.Probes[i])
-		if r.Probes[i].Answer != nil {
-			t.Counts.Answered++
-		}
+		t.Probes[i] = r.Probes[i].Document()
 	}
 	return t
-}
-
-// stopName is the name of a reason to stop, part of the API.
-func stopName(s prober.Stop) string {
-	return [...]string{
-		prober.Running:   "running",
-		prober.Reached:   "reached",
-		prober.Blocked:   "blocked",
-		prober.Exhausted: "exhausted",
-	}[s]
 }

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // Path is the way that the packets of one flow took.
@@ -17,7 +17,7 @@ type Path struct {
 
 // newPaths sorts the probes, which are by TTL, into those of each flow;
 // encapsulated flows first.
-func newPaths(probes []prober.Probe) []Path {
+func newPaths(probes []traceroute.Probe) []Path {
 	paths := []Path{}
 	for i := range probes {
 		p := &probes[i]

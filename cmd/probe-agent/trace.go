@@ -12,6 +12,7 @@ import (
 	"probe-agent/internal/settings"
 	"probe-agent/lookup"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 type traceCommand struct {
@@ -98,7 +99,7 @@ func (c *traceCommand) family() api.Family {
 func (c *traceCommand) options() api.Options {
 	return api.Options{
 		MaxTTL:        int(c.MaxTTL),
-		PacketType:    prober.Method(c.PacketType).String(),
+		PacketType:    traceroute.Method(c.PacketType).String(),
 		PacketsPerTTL: c.packetsPerTTL(),
 		Port:          int(c.Port),
 		WaitTime:      int(c.WaitTime),
@@ -115,5 +116,5 @@ func (c *traceCommand) packetsPerTTL() int {
 	case c.Follow:
 		return 1
 	}
-	return prober.DefaultPackets
+	return traceroute.DefaultPackets
 }

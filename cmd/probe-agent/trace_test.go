@@ -11,6 +11,7 @@ import (
 	"probe-agent/api"
 	"probe-agent/internal/netsim"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 type noNames struct{}
@@ -51,7 +52,7 @@ func TestExitCodes(t *testing.T) {
 			}
 			defer engine.Close()
 			tracing := tracing{
-				command: &traceCommand{Targets: tt.targets, PacketType: method(prober.UDP), Interval: 1},
+				command: &traceCommand{Targets: tt.targets, PacketType: method(traceroute.UDP), Interval: 1},
 				colo:    &api.Local{ColoName: "loc01", Tracer: engine, Family: api.IPv4Only},
 				names:   noNames{},
 			}

@@ -13,7 +13,7 @@ import (
 	"probe-agent/api"
 	"probe-agent/api/envelope"
 	"probe-agent/internal/text"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // tracing is a run of the trace subcommand.
@@ -25,7 +25,7 @@ type tracing struct {
 
 // outcome is what one round came to for one target.
 type outcome struct {
-	result *prober.Result // nil on failure
+	result *traceroute.Result // nil on failure
 	err    error
 }
 
@@ -34,7 +34,7 @@ func (o outcome) code() int {
 	switch {
 	case o.err != nil:
 		return exitError
-	case o.result.Stop != prober.Reached:
+	case o.result.Stop != traceroute.Reached:
 		return exitPartial
 	}
 	return exitOK
@@ -65,20 +65,24 @@ func (t *tracing) rounds(ctx context.Context, round func(number int) error) erro
 }
 
 // trace traces one target once. progress may be nil.
-func (t *tracing) trace(ctx context.Context, target string, progress func(*prober.Result)) outcome {
-	spec, err := t.command.options().Spec()
+func (t *tracing) trace(ctx context.Context, target string, progress func(*traceroute.Result)) outcome {
+	checked, err := t.command.options().Spec()
 	if err != nil {
 		return outcome{err: err}
 	}
+	spec := api.Spec{Spec: checked, Progress: progress}
 	spec.Heard = func(from netip.Addr, _ uint8) { t.names.Prefetch(from) }
-	spec.Progress = progress
 	result, err := t.colo.Trace(ctx, target, spec)
 	return outcome{result, err}
 }
 
 // notes are what is known of everybody who answered.
-func (t *tracing) notes(ctx context.Context, r *prober.Result) map[netip.Addr]api.Annotation {
-	return t.names.Annotate(ctx, responders(r))
+func (t *tracing) notes(ctx context.Context, r *traceroute.Result) traceroute.Notes {
+	notes := make(traceroute.Notes)
+	for addr, a := range t.names.Annotate(ctx, responders(r)) {
+		notes[addr] = traceroute.Note{Name: a.Name, ASN: traceroute.ASN(a.ASN)}
+	}
+	return notes
 }
 
 // printTables traces the targets and shows a table of each.
@@ -102,9 +106,9 @@ func (t *tracing) showTable(ctx context.Context, view *text.View, i int, target 
 	var table []text.Line
 	failure := ""
 	_ = t.rounds(ctx, func(number int) error {
-		var progress func(*prober.Result)
+		var progress func(*traceroute.Result)
 		if number == 1 {
-			progress = func(r *prober.Result) { view.Update(i, text.Table(target, r, nil)) }
+			progress = func(r *traceroute.Result) { view.Update(i, text.Table(target, r, nil)) }
 		}
 		o := t.trace(ctx, target, progress)
 		if ctx.Err() != nil && number > 1 {
@@ -200,7 +204,7 @@ type endingsColo struct {
 }
 
 // Trace implements api.Colo.
-func (c *endingsColo) Trace(ctx context.Context, target string, spec prober.Spec) (*prober.Result, error) {
+func (c *endingsColo) Trace(ctx context.Context, target string, spec api.Spec) (*traceroute.Result, error) {
 	result, err := c.Colo.Trace(ctx, target, spec)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -234,7 +238,7 @@ func codeOf(response *api.Response, traces int) int {
 }
 
 // responders returns every address that answered, each once.
-func responders(r *prober.Result) []netip.Addr {
+func responders(r *traceroute.Result) []netip.Addr {
 	var addrs []netip.Addr
 	for _, p := range r.Probes {
 		if p.Answer != nil && !slices.Contains(addrs, p.Answer.From) {

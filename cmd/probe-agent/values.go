@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // The types below are flag values. Each says in its error what it accepts; the
@@ -18,19 +18,19 @@ type (
 	rounds        int // 0: without end
 	interval      int // seconds
 	port          int
-	method        prober.Method
+	method        traceroute.Method
 )
 
 func (v *maxTTL) UnmarshalText(text []byte) error {
-	return bounded((*int)(v), text, 1, prober.MaxTTLLimit)
+	return bounded((*int)(v), text, 1, traceroute.MaxTTLLimit)
 }
 
 func (v *packetsPerTTL) UnmarshalText(text []byte) error {
-	return bounded((*int)(v), text, 1, prober.PacketsPerTTLLimit)
+	return bounded((*int)(v), text, 1, traceroute.PacketsPerTTLLimit)
 }
 
 func (v *waitTime) UnmarshalText(text []byte) error {
-	return bounded((*int)(v), text, 1, int(prober.MaxWait/time.Second))
+	return bounded((*int)(v), text, 1, int(traceroute.MaxWait/time.Second))
 }
 
 func (v *rounds) UnmarshalText(text []byte) error { return bounded((*int)(v), text, 0, 1_000_000) }
@@ -49,12 +49,12 @@ func bounded(into *int, text []byte, low, high int) error {
 }
 
 func (v *method) UnmarshalText(text []byte) error {
-	m, err := prober.ParseMethod(string(text))
+	m, err := traceroute.ParseMethod(string(text))
 	*v = method(m)
 	return err
 }
 
-func (*method) Choices() []string { return named(prober.ICMP, prober.GREICMP) }
+func (*method) Choices() []string { return named(traceroute.ICMP, traceroute.GREICMP) }
 
 // named returns the names of the values from first to last.
 func named[T interface {

@@ -15,6 +15,7 @@ import (
 	"probe-agent/api/envelope"
 	"probe-agent/internal/rawsock"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // An engine that was told an interface, or addresses, outlives them: when they
@@ -46,8 +47,8 @@ func TestBindingOutlived(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			trace := func(ipv6 bool) (*prober.Result, error) {
-				return engine.Trace(context.Background(), prober.Spec{Target: f.affected(ipv6), Wait: unhurried})
+			trace := func(ipv6 bool) (*traceroute.Result, error) {
+				return engine.Trace(context.Background(), traceroute.Spec{Target: f.affected(ipv6), Wait: unhurried}, prober.Feed{})
 			}
 			well := func() {
 				for _, ipv6 := range []bool{false, true} {
@@ -87,7 +88,7 @@ func TestDaemonInterfaceMadeAgain(t *testing.T) {
 			if a := ask(ipv6); a.status != http.StatusOK || len(a.Messages) != 0 {
 				t.Errorf("%d %s", a.status, a.body)
 			} else {
-				equal(t, f.hops(prober.ICMP, f.affected(ipv6), 0), rendered(t, a.Result[0].Colos[0].Hops))
+				equal(t, f.hops(traceroute.ICMP, f.affected(ipv6), 0), rendered(t, a.Result[0].Colos[0].Hops))
 			}
 		}
 	}

@@ -5,8 +5,7 @@ package e2e
 import (
 	"testing"
 
-	"probe-agent/packet"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 func TestChain(t *testing.T) {
@@ -20,8 +19,8 @@ func TestChain(t *testing.T) {
 		for _, p := range result.Probes {
 			want := w.arrival4
 			switch {
-			case w.method == prober.GREICMP && !p.Encapsulated:
-				want = packet.EchoReply
+			case w.method == traceroute.GREICMP && !p.Encapsulated:
+				want = traceroute.EchoReply
 			case ipv6:
 				want = w.arrival6
 			}

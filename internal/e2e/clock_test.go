@@ -5,7 +5,7 @@ package e2e
 import (
 	"testing"
 
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // TestKernelClock: RTTs are the difference of two of the kernel's stamps. A
@@ -22,7 +22,7 @@ func TestKernelClock(t *testing.T) {
 						continue
 					}
 					answers++
-					if p.Answer.Clock == prober.KernelClock {
+					if p.Answer.Clock == traceroute.KernelClock {
 						kernel++
 					}
 				}

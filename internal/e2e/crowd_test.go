@@ -17,6 +17,7 @@ import (
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // crowdSize is how many traces run at once; the first half of them goes to
@@ -35,9 +36,9 @@ func crowdTopology() kernel.Topology {
 // crowd returns the traces: every way of probing, both families, max TTLs
 // that cut the path and such that do not, one to five packets, and echo
 // sequences that start anywhere, also near their wrap-around.
-func crowd(lab *kernel.Lab) []prober.Spec {
+func crowd(lab *kernel.Lab) []traceroute.Spec {
 	ways := ways()
-	specs := make([]prober.Spec, crowdSize)
+	specs := make([]traceroute.Spec, crowdSize)
 	for i := range specs {
 		w := ways[i%len(ways)]
 		target := lab.Targets(false)[0]
@@ -45,12 +46,12 @@ func crowd(lab *kernel.Lab) []prober.Spec {
 			targets := lab.Targets(i%3 != 0)
 			target = targets[i%len(targets)]
 		}
-		specs[i] = prober.Spec{
+		specs[i] = traceroute.Spec{
 			Target: target, Method: w.method, Port: w.port, Wait: unhurried,
 			MaxTTL:        [...]int{2, 4, 5, 9, 15}[i/2%5],
 			PacketsPerTTL: 1 + i/3%5,
 		}
-		if w.method == prober.ICMP || w.method == prober.GREICMP {
+		if w.method == traceroute.ICMP || w.method == traceroute.GREICMP {
 			specs[i].Port = 65500 - i%2*65000 + i/8
 		}
 	}
@@ -65,13 +66,13 @@ func TestCrowd(t *testing.T) {
 	s := site{lab, startEngine(t, lab)}
 
 	specs := crowd(lab)
-	results := make([]*prober.Result, len(specs))
+	results := make([]*traceroute.Result, len(specs))
 	var running sync.WaitGroup
 	together := make(chan struct{})
 	for i := range specs {
 		running.Go(func() {
 			<-together
-			result, err := s.engine.Trace(context.Background(), specs[i])
+			result, err := s.engine.Trace(context.Background(), specs[i], prober.Feed{})
 			if err != nil {
 				t.Errorf("trace %d: %v", i, err)
 			}
@@ -97,7 +98,7 @@ func TestCrowd(t *testing.T) {
 }
 
 // apart holds every result against its own spec, and all against each other.
-func (s site) apart(t *testing.T, specs []prober.Spec, results []*prober.Result) {
+func (s site) apart(t *testing.T, specs []traceroute.Spec, results []*traceroute.Result) {
 	t.Helper()
 	var sent, answered, beyond uint64
 	bound := map[string][]netip.Addr{} // the one path of probes without ports, by target and protocol
@@ -124,11 +125,11 @@ func (s site) apart(t *testing.T, specs []prober.Spec, results []*prober.Result)
 		for flow, path := range paths(result) {
 			half := result.Spec.Method
 			switch {
-			case half == prober.GREICMP && flow < result.Spec.PacketsPerTTL:
-				half = prober.GRE
-			case half == prober.GREICMP:
-				half = prober.ICMP
-			case half != prober.GRE && half != prober.ICMP:
+			case half == traceroute.GREICMP && flow < result.Spec.PacketsPerTTL:
+				half = traceroute.GRE
+			case half == traceroute.GREICMP:
+				half = traceroute.ICMP
+			case half != traceroute.GRE && half != traceroute.ICMP:
 				continue
 			}
 			key := fmt.Sprint(half, result.Spec.Target)
@@ -152,14 +153,14 @@ func (s site) apart(t *testing.T, specs []prober.Spec, results []*prober.Result)
 }
 
 // identify is what a caller knows its trace by.
-func identify(s prober.Spec) string {
+func identify(s traceroute.Spec) string {
 	return fmt.Sprint(s.Method, s.Target, s.MaxTTL, s.PacketsPerTTL)
 }
 
 // possible returns an error when a flow's path is not one of the lab's to the
 // trace's target, as far as max TTL, or the other half of a GREICMP trace,
 // lets it be followed.
-func (s site) possible(result *prober.Result) error {
+func (s site) possible(result *traceroute.Result) error {
 	spec := result.Spec
 	all := s.Paths(spec.Target.Is6())
 	for _, p := range all {
@@ -175,11 +176,11 @@ func (s site) possible(result *prober.Result) error {
 		}
 		arrived := len(path) == len(all[i])
 		reached = reached || arrived
-		if !arrived && len(path) < spec.MaxTTL && spec.Method != prober.GREICMP {
+		if !arrived && len(path) < spec.MaxTTL && spec.Method != traceroute.GREICMP {
 			return fmt.Errorf("%v to %v: flow %d ends after %v", spec.Method, spec.Target, flow, path)
 		}
 	}
-	if reached != (result.Stop == prober.Reached) {
+	if reached != (result.Stop == traceroute.Reached) {
 		return fmt.Errorf("%v to %v: stop %d, but reached %t", spec.Method, spec.Target, result.Stop, reached)
 	}
 	return nil

@@ -12,11 +12,11 @@ import (
 
 	"probe-agent/api"
 	"probe-agent/api/envelope"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // both is a request for the affected target and the bystander.
-func (f fork) both(method prober.Method, ipv6 bool, wait int) string {
+func (f fork) both(method traceroute.Method, ipv6 bool, wait int) string {
 	return fmt.Sprintf(`{"targets":[%q,%q],"options":{"packet_type":%q,"wait_time":%d}}`,
 		f.affected(ipv6), f.bystander(ipv6), method, wait)
 }
@@ -41,7 +41,7 @@ func TestDaemonHostFaults(t *testing.T) {
 	d := newDaemon(t, f.Lab)
 	for _, fault := range hostFaults() {
 		t.Run(fault.name, func(t *testing.T) {
-			method, wait := prober.ICMP, 5
+			method, wait := traceroute.ICMP, 5
 			if fault.only4 != nil {
 				method = fault.only4[0]
 			}
@@ -88,7 +88,7 @@ func (f fork) entries(t testing.TB, a answer) (affected, bystander api.ColoResul
 }
 
 // well demands an answer to both in which nothing is amiss.
-func (f fork) well(t testing.TB, a answer, method prober.Method, ipv6 bool) {
+func (f fork) well(t testing.TB, a answer, method traceroute.Method, ipv6 bool) {
 	t.Helper()
 	affected, bystander := f.entries(t, a)
 	equal(t, f.hops(method, f.affected(ipv6), 0), rendered(t, affected.Hops))
@@ -101,7 +101,7 @@ func (f fork) well(t testing.TB, a answer, method prober.Method, ipv6 bool) {
 // silent demands an entry that shows all TTLs, without any answer.
 func silent(t testing.TB, colo api.ColoResult) {
 	t.Helper()
-	if colo.Error != "" || len(colo.Hops) != prober.DefaultMaxTTL {
+	if colo.Error != "" || len(colo.Hops) != traceroute.DefaultMaxTTL {
 		t.Errorf("error %q, %d hops", colo.Error, len(colo.Hops))
 	}
 	for _, h := range colo.Hops {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"probe-agent/internal/netsim/kernel"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // spreadTraces times PacketsPerTTLLimit flows all miss one of two branches
@@ -59,10 +59,10 @@ func (s site) spreads(t *testing.T, w way, ipv6 bool) {
 	seen := map[int]map[string]bool{} // by TTL
 	for range spreadTraces {
 		spec := w.spec(s, ipv6)
-		spec.PacketsPerTTL = prober.PacketsPerTTLLimit
+		spec.PacketsPerTTL = traceroute.PacketsPerTTLLimit
 		result := s.trace(t, spec)
 		s.sensible(t, result)
-		if result.Stop != prober.Reached || result.Counts.Forged+result.Counts.Late+result.Counts.Duplicates != 0 {
+		if result.Stop != traceroute.Reached || result.Counts.Forged+result.Counts.Late+result.Counts.Duplicates != 0 {
 			t.Errorf("stop %d, counts %+v", result.Stop, result.Counts)
 		}
 		for flow, path := range paths(result) {

@@ -17,6 +17,7 @@ import (
 	"probe-agent/internal/rawsock"
 	"probe-agent/packet"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // persistent gives the daemon's client one connection that lasts.
@@ -38,7 +39,7 @@ func TestDaemonWithoutDescriptors(t *testing.T) {
 	d := newDaemon(t, f.Lab)
 	stranger := *d
 	d.persistent(t)
-	f.well(t, d.ask(t, http.MethodPost, endpointPath, f.both(prober.ICMP, false, 5)), prober.ICMP, false)
+	f.well(t, d.ask(t, http.MethodPost, endpointPath, f.both(traceroute.ICMP, false, 5)), traceroute.ICMP, false)
 
 	pid := d.process.Process.Pid
 	var before unix.Rlimit
@@ -49,7 +50,7 @@ func TestDaemonWithoutDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ipv6 := range []bool{false, true} {
-		f.well(t, d.ask(t, http.MethodPost, endpointPath, f.both(prober.UDP, ipv6, 5)), prober.UDP, ipv6)
+		f.well(t, d.ask(t, http.MethodPost, endpointPath, f.both(traceroute.UDP, ipv6, 5)), traceroute.UDP, ipv6)
 	}
 	a := d.ask(t, http.MethodPost, endpointPath, `{"targets":["host.example"]}`)
 	want := []envelope.Message{{Code: 1001, Message: "den01 → host.example: the name could not be resolved"}}
@@ -58,7 +59,7 @@ func TestDaemonWithoutDescriptors(t *testing.T) {
 	answered := make(chan answer, 1)
 	go func() {
 		defer close(answered)
-		answered <- stranger.ask(t, http.MethodPost, endpointPath, f.both(prober.ICMP, false, 5))
+		answered <- stranger.ask(t, http.MethodPost, endpointPath, f.both(traceroute.ICMP, false, 5))
 	}()
 	d.await(t, func(e entry) bool {
 		message, _ := e["msg"].(string)
@@ -67,7 +68,7 @@ func TestDaemonWithoutDescriptors(t *testing.T) {
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &before, nil); err != nil {
 		t.Fatal(err)
 	}
-	f.well(t, <-answered, prober.ICMP, false)
+	f.well(t, <-answered, traceroute.ICMP, false)
 	d.client.CloseIdleConnections()
 	d.client = stranger.client
 	d.healthy(t)
@@ -90,7 +91,7 @@ func TestDaemonDeadNameServer(t *testing.T) {
 	for range 2 {
 		a := d.ask(t, http.MethodPost, endpointPath, request)
 		dead, other := f.entries(t, a)
-		equal(t, f.hops(prober.ICMP, f.bystander(false), 0), rendered(t, other.Hops))
+		equal(t, f.hops(traceroute.ICMP, f.bystander(false), 0), rendered(t, other.Hops))
 		equal(t, []envelope.Message{{Code: 1001, Message: "den01 → host.example: the name server did not answer in time"}}, a.Messages)
 		if dead.Error != "Could not gather traceroute data: Code 1" || dead.TimeMS > 5_500 {
 			t.Errorf("error %q after %d ms", dead.Error, dead.TimeMS)
@@ -150,8 +151,8 @@ func TestReceiveQueueFull(t *testing.T) {
 		}
 		return "nothing was dropped"
 	})
-	trace := func(ipv6 bool) (*prober.Result, error) {
-		return engine.Trace(context.Background(), prober.Spec{Target: f.bystander(ipv6), Wait: brief})
+	trace := func(ipv6 bool) (*traceroute.Result, error) {
+		return engine.Trace(context.Background(), traceroute.Spec{Target: f.bystander(ipv6), Wait: brief}, prober.Feed{})
 	}
 	result, err := trace(false)
 	f.lost(t, result, err)

@@ -13,8 +13,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"probe-agent/internal/netsim/kernel"
-	"probe-agent/packet"
-	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // hop is what one TTL shows, for comparison.
@@ -42,15 +42,15 @@ func label(code uint8, ipv6 bool) string {
 
 // expected is what a trace must show in a lab that loses nothing and in which
 // every TTL has one answer at most, and why it must stop.
-func expected(lab *kernel.Lab, spec prober.Spec) (hops []hop, stop prober.Stop) {
+func expected(lab *kernel.Lab, spec traceroute.Spec) (hops []hop, stop traceroute.Stop) {
 	ipv6 := spec.Target.Is6()
-	packets := cmp.Or(spec.PacketsPerTTL, prober.DefaultPackets)
+	packets := cmp.Or(spec.PacketsPerTTL, traceroute.DefaultPackets)
 	halves := []string{""}
-	if spec.Method == prober.GREICMP {
+	if spec.Method == traceroute.GREICMP {
 		halves = []string{"GRE", "ICMP"}
 	}
-	stop = prober.Exhausted
-	for i, answers := range lab.Hops(ipv6, cmp.Or(spec.MaxTTL, prober.DefaultMaxTTL)) {
+	stop = traceroute.Exhausted
+	for i, answers := range lab.Hops(ipv6, cmp.Or(spec.MaxTTL, traceroute.DefaultMaxTTL)) {
 		h := hop{TTL: i + 1, Sent: packets * len(halves)}
 		if len(answers) == 0 {
 			h.Lost = h.Sent
@@ -60,13 +60,13 @@ func expected(lab *kernel.Lab, spec prober.Spec) (hops []hop, stop prober.Stop) 
 				n := node{Addr: a.From.String(), Packets: packets, Labels: half}
 				switch a.Verdict {
 				case kernel.Arrived:
-					stop, n.Addr = prober.Reached, spec.Target.String()
+					stop, n.Addr = traceroute.Reached, spec.Target.String()
 				case kernel.Refused:
-					if spec.Method == prober.UDP && looksReached(a, hops, ipv6) {
-						stop = prober.Reached
+					if spec.Method == traceroute.UDP && looksReached(a, hops, ipv6) {
+						stop = traceroute.Reached
 						break
 					}
-					stop, n.Labels = prober.Blocked, strings.TrimSpace(half+" "+label(a.Code, ipv6))
+					stop, n.Labels = traceroute.Blocked, strings.TrimSpace(half+" "+label(a.Code, ipv6))
 				}
 				h.Nodes = append(h.Nodes, n)
 			}
@@ -87,12 +87,12 @@ func looksReached(a kernel.Answer, before []hop, ipv6 bool) bool {
 }
 
 // shown is a result's summary in the form of expected.
-func shown(result *prober.Result) []hop {
+func shown(result *traceroute.Result) []hop {
 	var hops []hop
-	for _, s := range prober.Summarise(result).Hops {
+	for _, s := range stats.Summarize(result).Hops {
 		h := hop{TTL: int(s.TTL), Sent: s.Sent, Lost: s.Lost}
 		for _, n := range s.Nodes {
-			h.Nodes = append(h.Nodes, node{n.Addr.String(), n.RTT.Count(), strings.Join(n.Labels, " ")})
+			h.Nodes = append(h.Nodes, node{n.Addr.String(), n.Count, strings.Join(n.Labels, " ")})
 		}
 		hops = append(hops, h)
 	}
@@ -100,7 +100,7 @@ func shown(result *prober.Result) []hop {
 }
 
 // asExpected holds a result against expected, and against sense.
-func (s site) asExpected(t testing.TB, result *prober.Result) {
+func (s site) asExpected(t testing.TB, result *traceroute.Result) {
 	t.Helper()
 	hops, stop := expected(s.Lab, result.Spec)
 	if diff := gocmp.Diff(hops, shown(result)); diff != "" {
@@ -117,19 +117,19 @@ func (s site) asExpected(t testing.TB, result *prober.Result) {
 
 // sensible checks what holds for every result: the sums, the order of the
 // numbers, the clock.
-func (s site) sensible(t testing.TB, result *prober.Result) {
+func (s site) sensible(t testing.TB, result *traceroute.Result) {
 	t.Helper()
 	spec := result.Spec
 	if want := s.Host.Addr(spec.Target.Is6()); result.Source != want {
 		t.Errorf("source %v, want %v", result.Source, want)
 	}
-	summary, arrived := prober.Summarise(result), 0
+	summary, arrived := stats.Summarize(result), 0
 	for _, h := range summary.Hops {
 		count := h.Lost
 		for _, n := range h.Nodes {
-			count += n.RTT.Count()
-			if lo, hi := float64(n.RTT.Min()), float64(n.RTT.Max()); lo > n.RTT.Mean() || n.RTT.Mean() > hi || n.RTT.StdDev() < 0 || lo < 0 {
-				t.Errorf("%v to %v, TTL %d: RTTs %v, mean %v, %v, deviation %v", spec.Method, spec.Target, h.TTL, lo, n.RTT.Mean(), hi, n.RTT.StdDev())
+			count += n.Count
+			if lo, hi := n.Min, n.Max; lo > n.Mean || n.Mean > hi || n.StdDev < 0 || lo < 0 {
+				t.Errorf("%v to %v, TTL %d: RTTs %v, mean %v, %v, deviation %v", spec.Method, spec.Target, h.TTL, lo, n.Mean, hi, n.StdDev)
 			}
 		}
 		if count != h.Sent {
@@ -143,26 +143,26 @@ func (s site) sensible(t testing.TB, result *prober.Result) {
 		if p.Answer.Arrival {
 			arrived++
 		}
-		if p.Answer.Kind == packet.TimeExceeded && p.Answer.QuotedTTL != 1 {
+		if p.Answer.Kind == traceroute.TimeExceeded && p.Answer.QuotedTTL != 1 {
 			t.Errorf("%v to %v, TTL %d: expired with TTL %d", spec.Method, spec.Target, p.TTL, p.Answer.QuotedTTL)
 		}
 	}
-	if n := summary.Target.Count(); n != arrived || (n > 0) != (result.Stop == prober.Reached) {
+	if n := summary.Target.Count; n != arrived || (n > 0) != (result.Stop == traceroute.Reached) {
 		t.Errorf("%v to %v: the target counts %d answers, %d arrived, stop %d", spec.Method, spec.Target, n, arrived, result.Stop)
 	}
 }
 
 // paths returns the answering addresses by flow and TTL, the flows of a
 // GREICMP trace's GRE half first. Unanswered probes have no address.
-func paths(result *prober.Result) [][]netip.Addr {
+func paths(result *traceroute.Result) [][]netip.Addr {
 	flows := result.Spec.PacketsPerTTL
 	all := make([][]netip.Addr, flows, 2*flows)
-	if result.Spec.Method == prober.GREICMP {
+	if result.Spec.Method == traceroute.GREICMP {
 		all = all[:2*flows]
 	}
 	for _, p := range result.Probes {
 		i := int(p.Flow)
-		if result.Spec.Method == prober.GREICMP && !p.Encapsulated {
+		if result.Spec.Method == traceroute.GREICMP && !p.Encapsulated {
 			i += flows
 		}
 		for len(all[i]) < int(p.TTL) {

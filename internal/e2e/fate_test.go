@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"probe-agent/internal/netsim/kernel"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // fateTopologies are networks that do something to probes which the oracle of
@@ -55,11 +55,11 @@ func TestFates(t *testing.T) {
 // A filter at the target is a path without end.
 func TestFilteredPorts(t *testing.T) {
 	s := newSite(t, chain())
-	for _, method := range []prober.Method{prober.TCP, prober.UDP} {
+	for _, method := range []traceroute.Method{traceroute.TCP, traceroute.UDP} {
 		for _, ipv6 := range []bool{false, true} {
 			t.Run(method.String()+" to "+s.Target.Addr(ipv6).String(), func(t *testing.T) {
 				t.Parallel()
-				spec := prober.Spec{Target: s.Target.Addr(ipv6), Method: method, Port: filteredPort, MaxTTL: 8, Wait: brief}
+				spec := traceroute.Spec{Target: s.Target.Addr(ipv6), Method: method, Port: filteredPort, MaxTTL: 8, Wait: brief}
 				result := s.trace(t, spec)
 				s.sensible(t, result)
 				want, _ := expected(s.Lab, result.Spec)
@@ -68,7 +68,7 @@ func TestFilteredPorts(t *testing.T) {
 					want = append(want, hop{TTL: ttl, Sent: 3, Lost: 3})
 				}
 				equal(t, want, shown(result))
-				if result.Stop != prober.Exhausted {
+				if result.Stop != traceroute.Exhausted {
 					t.Errorf("stop %d", result.Stop)
 				}
 			})

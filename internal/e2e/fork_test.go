@@ -16,7 +16,7 @@ import (
 
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // fork is a chain of two routers with a second link, the spare one, from the
@@ -110,8 +110,8 @@ func (f fork) affected(ipv6 bool) netip.Addr  { return f.Targets(ipv6)[1] }
 func (f fork) bystander(ipv6 bool) netip.Addr { return f.Targets(ipv6)[0] }
 
 // hops is what a trace to either address shows as long as nothing is wrong.
-func (f fork) hops(method prober.Method, target netip.Addr, packets int) []hop {
-	hops, _ := expected(f.Lab, prober.Spec{Target: target, Method: method, PacketsPerTTL: packets})
+func (f fork) hops(method traceroute.Method, target netip.Addr, packets int) []hop {
+	hops, _ := expected(f.Lab, traceroute.Spec{Target: target, Method: method, PacketsPerTTL: packets})
 	if target == f.affected(target.Is6()) {
 		router := addr(spareRouter4)
 		if target.Is6() {

@@ -7,12 +7,12 @@ import (
 	"syscall"
 	"testing"
 
+	"probe-agent/traceroute"
+
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"probe-agent/prober"
 )
 
 // hostFault is something that goes wrong on the host and concerns the spare
@@ -26,14 +26,14 @@ type hostFault struct {
 	// probes are lost.
 	want4, want6 syscall.Errno
 	// only4 are the methods that it hits in IPv4; nil: all.
-	only4 []prober.Method
+	only4 []traceroute.Method
 	// spares6 says that IPv6 goes on as before.
 	spares6 bool
 }
 
 // hits tells whether a trace to the target behind the spare link is hit, and
 // which error it ends with; 0 for loss.
-func (h *hostFault) hits(method prober.Method, ipv6 bool) (want syscall.Errno, hit bool) {
+func (h *hostFault) hits(method traceroute.Method, ipv6 bool) (want syscall.Errno, hit bool) {
 	if h == nil {
 		return 0, false
 	}
@@ -61,7 +61,7 @@ func hostFaults() []hostFault {
 		{
 			// IPv6 has no links so narrow: the kernel takes it away.
 			name: "MTU below the probe", impose: narrow,
-			want4: unix.EMSGSIZE, only4: []prober.Method{prober.GRE, prober.GREICMP}, want6: unix.ENETUNREACH,
+			want4: unix.EMSGSIZE, only4: []traceroute.Method{traceroute.GRE, traceroute.GREICMP}, want6: unix.ENETUNREACH,
 		},
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/api"
-	"probe-agent/api/v1"
+	v1 "probe-agent/api/v1"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
 )

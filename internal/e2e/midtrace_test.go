@@ -13,6 +13,7 @@ import (
 
 	"probe-agent/internal/rawsock"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // leisurely is a rate, in probes a second, at which a trace lasts long enough
@@ -21,7 +22,7 @@ const leisurely = 50
 
 // midTrace starts an engine on the fork, and a trace to each target on that; at
 // the first answer from behind the spare link it lets happen what is to happen.
-func (f fork) midTrace(t *testing.T, method prober.Method, ipv6 bool, happen func(testing.TB, fork)) (result *prober.Result, err error) {
+func (f fork) midTrace(t *testing.T, method traceroute.Method, ipv6 bool, happen func(testing.TB, fork)) (result *traceroute.Result, err error) {
 	t.Helper()
 	engine, _ := openEngine(t, f.Lab, rawsock.Options{Ports: ports}, leisurely)
 	t.Cleanup(func() {
@@ -29,29 +30,23 @@ func (f fork) midTrace(t *testing.T, method prober.Method, ipv6 bool, happen fun
 			t.Error(err)
 		}
 	})
-	heard := make(chan struct{}, 1)
-	first := func(netip.Addr, uint8) {
-		select {
-		case heard <- struct{}{}:
-		default:
-		}
-	}
-	spec := prober.Spec{Method: method, Wait: brief, PacketsPerTTL: prober.PacketsPerTTLLimit}
+	responders := make(chan traceroute.Responder, 1)
+	spec := traceroute.Spec{Method: method, Wait: brief, PacketsPerTTL: traceroute.PacketsPerTTLLimit}
 	ended, other := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		spec := spec
-		spec.Target, spec.Heard = f.affected(ipv6), first
-		result, err = engine.Trace(context.Background(), spec)
+		spec.Target = f.affected(ipv6)
+		result, err = engine.Trace(context.Background(), spec, prober.Feed{Responders: responders})
 	}()
 	go func() {
 		defer close(other)
 		spec := spec
 		spec.Target = f.bystander(ipv6)
-		result, err := engine.Trace(context.Background(), spec)
+		result, err := engine.Trace(context.Background(), spec, prober.Feed{})
 		f.unharmed(t, "bystander", result, err)
 	}()
-	<-heard
+	<-responders
 	happened := time.Now()
 	happen(t, f)
 	<-ended
@@ -69,7 +64,7 @@ func TestFaultsInMidTrace(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFork(t)
-			method := prober.ICMP
+			method := traceroute.ICMP
 			if fault.only4 != nil {
 				method = fault.only4[0]
 			}
@@ -92,7 +87,7 @@ func TestFaultsInMidTrace(t *testing.T) {
 }
 
 // answers counts the probes of a result that were answered, and that were not.
-func answers(result *prober.Result) (answered, lost int) {
+func answers(result *traceroute.Result) (answered, lost int) {
 	for _, p := range result.Probes {
 		if p.Answer != nil {
 			answered++
@@ -110,7 +105,7 @@ func TestRouteChangedInMidTrace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFork(t)
-			result, err := f.midTrace(t, prober.UDP, ipv6, func(t testing.TB, f fork) {
+			result, err := f.midTrace(t, traceroute.UDP, ipv6, func(t testing.TB, f fork) {
 				on(t, f.Host, func() error {
 					routes, err := netlink.RouteGet(f.bystander(ipv6).AsSlice())
 					if err != nil {
@@ -122,12 +117,12 @@ func TestRouteChangedInMidTrace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if answered, lost := answers(result); lost != 0 || answered != 3*prober.PacketsPerTTLLimit || result.Stop != prober.Reached {
+			if answered, lost := answers(result); lost != 0 || answered != 3*traceroute.PacketsPerTTLLimit || result.Stop != traceroute.Reached {
 				t.Errorf("%d answered, %d lost, stop %v", answered, lost, result.Stop)
 			}
 			engine, _ := openEngine(t, f.Lab, rawsock.Options{Ports: ports}, 0)
 			defer engine.Close()
-			next, err := engine.Trace(context.Background(), prober.Spec{Target: f.affected(ipv6), Wait: unhurried})
+			next, err := engine.Trace(context.Background(), traceroute.Spec{Target: f.affected(ipv6), Wait: unhurried}, prober.Feed{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +130,7 @@ func TestRouteChangedInMidTrace(t *testing.T) {
 				t.Errorf("the trace after it left from %v", next.Source)
 			}
 			// From now on it is the bystander's way.
-			want, _ := expected(f.Lab, prober.Spec{Target: f.affected(ipv6), Method: prober.ICMP})
+			want, _ := expected(f.Lab, traceroute.Spec{Target: f.affected(ipv6), Method: traceroute.ICMP})
 			equal(t, want, shown(next))
 		})
 	}
@@ -149,14 +144,14 @@ func TestSourceRemovedInMidTrace(t *testing.T) {
 	on(t, f.Host, spareLink(t, func(link netlink.Link) error { return own(link, addr(spareOther6)) }))
 	engine, _ := openEngine(t, f.Lab, rawsock.Options{Ports: ports}, 0)
 	defer engine.Close()
-	next := func() *prober.Result {
-		result, err := engine.Trace(context.Background(), prober.Spec{Target: f.affected(true), Wait: unhurried})
+	next := func() *traceroute.Result {
+		result, err := engine.Trace(context.Background(), traceroute.Spec{Target: f.affected(true), Wait: unhurried}, prober.Feed{})
 		f.unharmed(t, "affected target", result, err)
 		return result
 	}
 	source := next().Source
 	left := map[netip.Addr]netip.Addr{addr(spareHost6): addr(spareOther6), addr(spareOther6): addr(spareHost6)}[source]
-	result, err := f.midTrace(t, prober.ICMP, true, func(t testing.TB, f fork) {
+	result, err := f.midTrace(t, traceroute.ICMP, true, func(t testing.TB, f fork) {
 		on(t, f.Host, spareLink(t, func(link netlink.Link) error {
 			return netlink.AddrDel(link, &netlink.Addr{IPNet: prefix(source.String())})
 		}))

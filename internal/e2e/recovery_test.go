@@ -15,6 +15,8 @@ import (
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/rawsock"
 	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // faultPatience is how long a trace may take that a fault of the host hits,
@@ -36,8 +38,8 @@ func openEngine(t testing.TB, lab *kernel.Lab, options rawsock.Options, rate flo
 }
 
 // methods are all kinds of trace.
-func methods() []prober.Method {
-	return []prober.Method{prober.ICMP, prober.TCP, prober.UDP, prober.GRE, prober.GREICMP}
+func methods() []traceroute.Method {
+	return []traceroute.Method{traceroute.ICMP, traceroute.TCP, traceroute.UDP, traceroute.GRE, traceroute.GREICMP}
 }
 
 // together traces both targets, over both families, with all methods at once,
@@ -48,17 +50,17 @@ func (f fork) together(t *testing.T, engine *prober.Engine, fault *hostFault) {
 	for _, ipv6 := range []bool{false, true} {
 		for _, method := range methods() {
 			running.Go(func() {
-				result, err := engine.Trace(context.Background(), prober.Spec{Target: f.bystander(ipv6), Method: method, Wait: unhurried})
+				result, err := engine.Trace(context.Background(), traceroute.Spec{Target: f.bystander(ipv6), Method: method, Wait: unhurried}, prober.Feed{})
 				f.unharmed(t, "bystander", result, err)
 			})
 			running.Go(func() {
-				spec := prober.Spec{Target: f.affected(ipv6), Method: method, Wait: unhurried}
+				spec := traceroute.Spec{Target: f.affected(ipv6), Method: method, Wait: unhurried}
 				want, hit := fault.hits(method, ipv6)
 				if hit && want == 0 {
 					spec.Wait = brief
 				}
 				started := time.Now()
-				result, err := engine.Trace(context.Background(), spec)
+				result, err := engine.Trace(context.Background(), spec, prober.Feed{})
 				switch {
 				case !hit:
 					f.unharmed(t, "affected target", result, err)
@@ -79,7 +81,7 @@ func (f fork) together(t *testing.T, engine *prober.Engine, fault *hostFault) {
 }
 
 // unharmed demands a whole path without loss.
-func (f fork) unharmed(t testing.TB, who string, result *prober.Result, err error) {
+func (f fork) unharmed(t testing.TB, who string, result *traceroute.Result, err error) {
 	t.Helper()
 	if err != nil {
 		t.Errorf("%s: %v", who, err)
@@ -92,19 +94,19 @@ func (f fork) unharmed(t testing.TB, who string, result *prober.Result, err erro
 }
 
 // lost demands a result in which nothing was answered.
-func (f fork) lost(t testing.TB, result *prober.Result, err error) {
+func (f fork) lost(t testing.TB, result *traceroute.Result, err error) {
 	t.Helper()
 	if err != nil {
 		t.Error(err)
 		return
 	}
-	summary := prober.Summarise(result)
+	summary := stats.Summarize(result)
 	for _, h := range summary.Hops {
 		if h.Lost != h.Sent || h.Sent == 0 {
 			t.Errorf("%v to %v, TTL %d: %d of %d lost", result.Spec.Method, result.Spec.Target, h.TTL, h.Lost, h.Sent)
 		}
 	}
-	if len(summary.Hops) != result.Spec.MaxTTL || result.Stop != prober.Exhausted {
+	if len(summary.Hops) != result.Spec.MaxTTL || result.Stop != traceroute.Exhausted {
 		t.Errorf("%v to %v: %d hops, stop %d", result.Spec.Method, result.Spec.Target, len(summary.Hops), result.Stop)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"probe-agent/internal/netsim/kernel"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // assigned6 is the number of ICMPv6 unreachable codes (RFC 4443 section 3.1).
@@ -29,7 +29,7 @@ func TestRejects(t *testing.T) {
 						s.asExpected(t, result)
 						// To the sockets of traceroute -U and -P, code 4 is no
 						// error.
-						if w.method == prober.ICMP || w.method == prober.TCP && code != 4 {
+						if w.method == traceroute.ICMP || w.method == traceroute.TCP && code != 4 {
 							s.asTraceroute(t, w, result, "-w", "5")
 						}
 					}
@@ -74,11 +74,11 @@ func TestNarrowLink(t *testing.T) {
 		result := s.trace(t, spec)
 		s.sensible(t, result)
 		want, stop := expected(s.Lab, result.Spec)
-		if !ipv6 && w.method == prober.GRE {
-			want, stop = want[:narrow+2], prober.Blocked
+		if !ipv6 && w.method == traceroute.GRE {
+			want, stop = want[:narrow+2], traceroute.Blocked
 			want[narrow+1].Nodes = []node{{s.Routers[narrow].IPv4.String(), 3, "!F-68"}}
 		}
-		if !ipv6 && w.method == prober.GREICMP {
+		if !ipv6 && w.method == traceroute.GREICMP {
 			// The GRE half ends there, the other goes on.
 			want[narrow+1].Nodes[0] = node{s.Routers[narrow].IPv4.String(), 3, "GRE !F-68"}
 			for i := narrow + 2; i < len(want); i++ {

@@ -15,7 +15,7 @@ import (
 	"probe-agent/api"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // body is a request for one target.
@@ -47,8 +47,8 @@ func TestDaemon(t *testing.T) {
 		everyWay(t, func(t *testing.T, w way, ipv6 bool) {
 			target := lab.Target.Addr(ipv6)
 			options := fmt.Sprintf(`"packet_type":%q,"port":%d,"wait_time":1`, w.method, w.port)
-			hops, stop := expected(lab, prober.Spec{Target: target, Method: w.method})
-			if stop != prober.Reached {
+			hops, stop := expected(lab, traceroute.Spec{Target: target, Method: w.method})
+			if stop != traceroute.Reached {
 				t.Fatal("the lab does not lead to its target")
 			}
 			for _, base := range bases() {

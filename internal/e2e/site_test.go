@@ -12,6 +12,7 @@ import (
 	"probe-agent/internal/rawsock"
 	"probe-agent/packet"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // site is a lab with an engine on its host.
@@ -66,9 +67,9 @@ func startEngine(t testing.TB, lab *kernel.Lab) *prober.Engine {
 }
 
 // trace runs one trace and fails the test when there is no result.
-func (s site) trace(t testing.TB, spec prober.Spec) *prober.Result {
+func (s site) trace(t testing.TB, spec traceroute.Spec) *traceroute.Result {
 	t.Helper()
-	result, err := s.engine.Trace(context.Background(), spec)
+	result, err := s.engine.Trace(context.Background(), spec, prober.Feed{})
 	if err != nil {
 		t.Fatalf("%v to %v: %v", spec.Method, spec.Target, err)
 	}
@@ -77,7 +78,7 @@ func (s site) trace(t testing.TB, spec prober.Spec) *prober.Result {
 
 // unhurried is the wait of traces in which nothing is lost: it does not make
 // them slower, and no machine is so busy that an answer takes longer.
-const unhurried = prober.MaxWait
+const unhurried = traceroute.MaxWait
 
 // brief is the wait of traces in which something stays silent.
 const brief = 500 * time.Millisecond
@@ -109,11 +110,11 @@ func chain() kernel.Topology {
 // way is one way to probe an endpoint.
 type way struct {
 	name   string
-	method prober.Method
+	method traceroute.Method
 	port   int
 	// arrival4 and arrival6 are the endpoint's answers; of GREICMP those to
 	// its GRE half, the other half gets an echo reply.
-	arrival4, arrival6 packet.Kind
+	arrival4, arrival6 traceroute.Kind
 	// alike are options of traceroute(8) that make it probe this way; a
 	// GREICMP trace is two of its.
 	alike [][]string
@@ -124,19 +125,19 @@ func ways() []way {
 	icmp, gre := []string{"-I"}, []string{"-P", "47"}
 	port := func(method, port string) [][]string { return [][]string{{method, "-p", port}} }
 	return []way{
-		{"icmp", prober.ICMP, 0, packet.EchoReply, packet.EchoReply, [][]string{icmp}},
-		{"tcp open", prober.TCP, openPort, packet.SynAck, packet.SynAck, port("-T", "80")},
-		{"tcp closed", prober.TCP, closedPort, packet.Reset, packet.Reset, port("-T", "81")},
-		{"udp closed", prober.UDP, deafPort, packet.Unreachable, packet.Unreachable, port("-U", "33434")},
-		{"udp answering", prober.UDP, echoPort, packet.UDPAnswer, packet.UDPAnswer, port("-U", "7")},
-		{"gre", prober.GRE, 0, packet.Unreachable, packet.ParameterProblem, [][]string{gre}},
-		{"gre+icmp", prober.GREICMP, 0, packet.Unreachable, packet.ParameterProblem, [][]string{gre, icmp}},
+		{"icmp", traceroute.ICMP, 0, traceroute.EchoReply, traceroute.EchoReply, [][]string{icmp}},
+		{"tcp open", traceroute.TCP, openPort, traceroute.SynAck, traceroute.SynAck, port("-T", "80")},
+		{"tcp closed", traceroute.TCP, closedPort, traceroute.Reset, traceroute.Reset, port("-T", "81")},
+		{"udp closed", traceroute.UDP, deafPort, traceroute.Unreachable, traceroute.Unreachable, port("-U", "33434")},
+		{"udp answering", traceroute.UDP, echoPort, traceroute.UDPAnswer, traceroute.UDPAnswer, port("-U", "7")},
+		{"gre", traceroute.GRE, 0, traceroute.Unreachable, traceroute.ParameterProblem, [][]string{gre}},
+		{"gre+icmp", traceroute.GREICMP, 0, traceroute.Unreachable, traceroute.ParameterProblem, [][]string{gre, icmp}},
 	}
 }
 
 // spec is how to trace the lab's target this way.
-func (w way) spec(s site, ipv6 bool) prober.Spec {
-	return prober.Spec{Target: s.Target.Addr(ipv6), Method: w.method, Port: w.port, Wait: unhurried}
+func (w way) spec(s site, ipv6 bool) traceroute.Spec {
+	return traceroute.Spec{Target: s.Target.Addr(ipv6), Method: w.method, Port: w.port, Wait: unhurried}
 }
 
 // everyWay runs f as parallel subtests for all ways and both families.

@@ -13,7 +13,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"probe-agent/internal/netsim/kernel/kerneltest"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // hopLine is "ttl address time ms flag" of traceroute -n -q 1, or "ttl *".
@@ -65,7 +65,7 @@ func likeTraceroute(hops []hop, half string, target netip.Addr) []string {
 }
 
 // asTraceroute compares a result with what traceroute(8) finds the same way.
-func (s site) asTraceroute(t testing.TB, w way, result *prober.Result, options ...string) {
+func (s site) asTraceroute(t testing.TB, w way, result *traceroute.Result, options ...string) {
 	t.Helper()
 	target := result.Spec.Target
 	for _, alike := range w.alike {
@@ -75,7 +75,7 @@ func (s site) asTraceroute(t testing.TB, w way, result *prober.Result, options .
 		case alike[0] == "-P":
 			half = "GRE"
 			hops = labelled(hops, w.method, half)
-		case w.method == prober.GREICMP:
+		case w.method == traceroute.GREICMP:
 			half = "ICMP"
 		}
 		got := likeTraceroute(hops, half, target)
@@ -88,8 +88,8 @@ func (s site) asTraceroute(t testing.TB, w way, result *prober.Result, options .
 
 // labelled gives the nodes of a plain GRE trace the label that those of a
 // GREICMP trace have.
-func labelled(hops []hop, method prober.Method, half string) []hop {
-	if method != prober.GRE {
+func labelled(hops []hop, method traceroute.Method, half string) []hop {
+	if method != traceroute.GRE {
 		return hops
 	}
 	for i := range hops {

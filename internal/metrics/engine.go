@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 func newEngineReading(read func() prober.Totals) prometheus.Collector {
@@ -26,9 +27,9 @@ func newEngineReading(read func() prober.Totals) prometheus.Collector {
 		"malformed": func(t *totals) float64 { return float64(t.Malformed) },
 	})
 	r.add("answers_total", "Answers of finished traces, by the clock that their RTT rests on.", prometheus.CounterValue, "clock", cases[totals]{
-		prober.KernelClock.String():        func(t *totals) float64 { return float64(t.KernelClock) },
-		prober.KernelReceiveClock.String(): func(t *totals) float64 { return float64(t.KernelReceiveClock) },
-		prober.UserClock.String():          func(t *totals) float64 { return float64(t.UserClock) },
+		traceroute.KernelClock.String():        func(t *totals) float64 { return float64(t.KernelClock) },
+		traceroute.KernelReceiveClock.String(): func(t *totals) float64 { return float64(t.KernelReceiveClock) },
+		traceroute.UserClock.String():          func(t *totals) float64 { return float64(t.UserClock) },
 	})
 	r.add("limiter_waits_total", "Probes put off because of a rate, each look that finds it used up: that of all probes, of a near hop, of a destination prefix.",
 		prometheus.CounterValue, "limiter", cases[totals]{

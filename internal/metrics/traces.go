@@ -4,14 +4,15 @@ import (
 	"context"
 	"net/netip"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"probe-agent/prober"
+	"probe-agent/traceroute"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Tracer runs one traceroute; *prober.Engine is one.
 type Tracer interface {
-	Trace(ctx context.Context, spec prober.Spec) (*prober.Result, error)
+	TraceFirst(ctx context.Context, spec traceroute.Spec, targets []netip.Addr, feed prober.Feed) (*traceroute.Result, error)
 }
 
 // Values of the labels family and outcome.
@@ -58,7 +59,7 @@ func newTraces() *traces {
 		}, []string{"method", "family"}),
 	}
 	// What has not happened yet is 0, so that its first time shows as a rise.
-	for method := prober.ICMP; method <= prober.GREICMP; method++ {
+	for method := traceroute.ICMP; method <= traceroute.GREICMP; method++ {
 		t.duration.WithLabelValues(method.String())
 		for _, family := range []string{ipv4, ipv6} {
 			t.probes.WithLabelValues(method.String(), family)
@@ -79,12 +80,12 @@ type countingTracer struct {
 	traces *traces
 }
 
-// Trace runs a trace and counts it when it has ended.
-func (c *countingTracer) Trace(ctx context.Context, spec prober.Spec) (*prober.Result, error) {
-	result, err := c.next.Trace(ctx, spec)
-	target := spec.Target
+// TraceFirst runs a trace and counts it when it has ended.
+func (c *countingTracer) TraceFirst(ctx context.Context, spec traceroute.Spec, targets []netip.Addr, feed prober.Feed) (*traceroute.Result, error) {
+	result, err := c.next.TraceFirst(ctx, spec, targets, feed)
+	target := targets[0]
 	if result != nil && result.Spec.Target.IsValid() {
-		target = result.Spec.Target // may be one of the Fallbacks
+		target = result.Spec.Target
 	}
 	method, family := methodOf(spec.Method), familyOf(target)
 	if err != nil {
@@ -108,11 +109,11 @@ func (c *countingTracer) Trace(ctx context.Context, spec prober.Spec) (*prober.R
 }
 
 // methodOf returns the label of a Spec's method, which need not be one.
-func methodOf(m prober.Method) string {
+func methodOf(m traceroute.Method) string {
 	switch {
 	case m == 0:
-		return prober.ICMP.String()
-	case m > prober.GREICMP:
+		return traceroute.ICMP.String()
+	case m > traceroute.GREICMP:
 		return "invalid"
 	}
 	return m.String()
@@ -125,11 +126,11 @@ func familyOf(target netip.Addr) string {
 	return ipv4
 }
 
-func outcomeOf(stop prober.Stop) string {
+func outcomeOf(stop traceroute.Stop) string {
 	switch stop {
-	case prober.Reached:
+	case traceroute.Reached:
 		return reached
-	case prober.Blocked:
+	case traceroute.Blocked:
 		return blocked
 	}
 	return exhausted

@@ -16,31 +16,32 @@ import (
 
 	"probe-agent/api"
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // fakeTracer answers every trace alike.
 type fakeTracer struct {
-	result *prober.Result
+	result *traceroute.Result
 	err    error
 }
 
-func (f fakeTracer) Trace(context.Context, prober.Spec) (*prober.Result, error) {
+func (f fakeTracer) TraceFirst(context.Context, traceroute.Spec, []netip.Addr, prober.Feed) (*traceroute.Result, error) {
 	return f.result, f.err
 }
 
 // twoAnswered is a trace with three probes on the path, two of them answered,
 // and one beyond it.
-func twoAnswered(stop prober.Stop) *prober.Result {
-	answer := func(rtt time.Duration) *prober.Answer {
-		return &prober.Answer{From: netip.MustParseAddr("192.0.2.1"), RTT: rtt}
+func twoAnswered(stop traceroute.Stop) *traceroute.Result {
+	answer := func(rtt time.Duration) *traceroute.Answer {
+		return &traceroute.Answer{From: netip.MustParseAddr("192.0.2.1"), RTT: rtt}
 	}
-	return &prober.Result{
+	return &traceroute.Result{
 		Duration: 250 * time.Millisecond,
 		Stop:     stop,
-		Probes: []prober.Probe{
+		Probes: []traceroute.Probe{
 			{TTL: 1, Answer: answer(500 * time.Millisecond)}, {TTL: 2}, {TTL: 3, Answer: answer(250 * time.Millisecond)},
 		},
-		Counts: prober.Counts{Beyond: 1},
+		Counts: traceroute.Counts{Beyond: 1},
 	}
 }
 
@@ -72,44 +73,44 @@ func TestTracer(t *testing.T) {
 	tests := []struct {
 		name    string
 		ctx     context.Context
-		spec    prober.Spec
+		spec    traceroute.Spec
 		tracer  fakeTracer
 		total   string
 		numbers map[string]string
 	}{
 		{
 			"default method, target answers", t.Context(),
-			prober.Spec{Target: v4},
-			fakeTracer{result: twoAnswered(prober.Reached)},
+			traceroute.Spec{Target: v4},
+			fakeTracer{result: twoAnswered(traceroute.Reached)},
 			`{family="ipv4",method="icmp",outcome="reached"}`, numbers("icmp", "ipv4"),
 		},
 		{
 			"mapped address is IPv4", t.Context(),
-			prober.Spec{Target: netip.MustParseAddr("::ffff:192.0.2.1"), Method: prober.GREICMP},
-			fakeTracer{result: twoAnswered(prober.Blocked)},
+			traceroute.Spec{Target: netip.MustParseAddr("::ffff:192.0.2.1"), Method: traceroute.GREICMP},
+			fakeTracer{result: twoAnswered(traceroute.Blocked)},
 			`{family="ipv4",method="gre+icmp",outcome="blocked"}`, numbers("gre+icmp", "ipv4"),
 		},
 		{
 			"silent target over IPv6", t.Context(),
-			prober.Spec{Target: v6, Method: prober.TCP},
-			fakeTracer{result: twoAnswered(prober.Exhausted)},
+			traceroute.Spec{Target: v6, Method: traceroute.TCP},
+			fakeTracer{result: twoAnswered(traceroute.Exhausted)},
 			`{family="ipv6",method="tcp",outcome="exhausted"}`, numbers("tcp", "ipv6"),
 		},
 		{
 			"client gone", ended,
-			prober.Spec{Target: v6, Method: prober.UDP},
+			traceroute.Spec{Target: v6, Method: traceroute.UDP},
 			fakeTracer{err: context.Canceled},
 			`{family="ipv6",method="udp",outcome="abandoned"}`, nil,
 		},
 		{
 			"no way out", t.Context(),
-			prober.Spec{Target: v4, Method: prober.GRE},
+			traceroute.Spec{Target: v4, Method: traceroute.GRE},
 			fakeTracer{err: errors.New("no route")},
 			`{family="ipv4",method="gre",outcome="failed"}`, nil,
 		},
 		{
 			"no method", t.Context(),
-			prober.Spec{Target: v4, Method: 99},
+			traceroute.Spec{Target: v4, Method: 99},
 			fakeTracer{err: errors.New("no method")},
 			`{family="ipv4",method="invalid",outcome="failed"}`, nil,
 		},
@@ -117,7 +118,7 @@ func TestTracer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := New(Config{})
-			result, err := m.Tracer(tt.tracer).Trace(tt.ctx, tt.spec)
+			result, err := m.Tracer(tt.tracer).TraceFirst(tt.ctx, tt.spec, []netip.Addr{tt.spec.Target}, prober.Feed{})
 			if result != tt.tracer.result || err != tt.tracer.err {
 				t.Errorf("got %v, %v; want what the tracer said", result, err)
 			}
@@ -135,7 +136,7 @@ func TestThroughAPI(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	m := New(Config{Log: log})
 	service, err := api.New(api.Config{Colos: []api.Colo{
-		&api.Local{ColoName: "den01", Tracer: m.Tracer(fakeTracer{result: twoAnswered(prober.Reached)})},
+		&api.Local{ColoName: "den01", Tracer: m.Tracer(fakeTracer{result: twoAnswered(traceroute.Reached)})},
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // Engine is the engine that is felt; *prober.Engine is one.
 type Engine interface {
-	Trace(ctx context.Context, spec prober.Spec) (*prober.Result, error)
+	Trace(ctx context.Context, spec traceroute.Spec, feed prober.Feed) (*traceroute.Result, error)
 	Totals() prober.Totals
 }
 
@@ -44,14 +45,14 @@ func (p *Pulse) Check(ctx context.Context) error {
 	}
 	var errs []error
 	for _, loopback := range []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()} {
-		result, err := p.engine.Trace(ctx, prober.Spec{
-			Target: loopback, Method: prober.ICMP, MaxTTL: 1, PacketsPerTTL: 1, Wait: time.Second,
-		})
+		result, err := p.engine.Trace(ctx, traceroute.Spec{
+			Target: loopback, Method: traceroute.ICMP, MaxTTL: 1, PacketsPerTTL: 1, Wait: time.Second,
+		}, prober.Feed{})
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if result.Stop == prober.Reached {
+		if result.Stop == traceroute.Reached {
 			p.answered = true
 			return nil
 		}

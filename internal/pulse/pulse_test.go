@@ -6,26 +6,27 @@ import (
 	"testing"
 
 	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // patient is an engine whose ailments a test sets.
 type patient struct {
 	totals prober.Totals
 	err    error
-	stop   prober.Stop
+	stop   traceroute.Stop
 	stuck  bool
 	traces int
 }
 
 func (p *patient) Totals() prober.Totals { return p.totals }
 
-func (p *patient) Trace(ctx context.Context, _ prober.Spec) (*prober.Result, error) {
+func (p *patient) Trace(ctx context.Context, _ traceroute.Spec, _ prober.Feed) (*traceroute.Result, error) {
 	p.traces++
 	if p.stuck {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	return &prober.Result{Stop: p.stop}, p.err
+	return &traceroute.Result{Stop: p.stop}, p.err
 }
 
 func TestCheck(t *testing.T) {
@@ -37,14 +38,14 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
-	engine := &patient{stop: prober.Exhausted}
+	engine := &patient{stop: traceroute.Exhausted}
 	p := New(engine)
 	check("loopback has never answered", p, true)
-	engine.stop = prober.Reached
+	engine.stop = traceroute.Reached
 	check("it answers", p, true)
-	engine.stop = prober.Exhausted
+	engine.stop = traceroute.Exhausted
 	check("and no longer: the receiver is stuck", p, false)
-	engine.stop = prober.Reached
+	engine.stop = traceroute.Reached
 	check("it answers again", p, true)
 
 	engine.stuck = true

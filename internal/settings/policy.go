@@ -5,7 +5,7 @@ import (
 	"net/netip"
 
 	"probe-agent/policy"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // PolicyFlags say which targets may be traced, and what is told of the way
@@ -57,5 +57,5 @@ func (v *targetPrefix) UnmarshalText(text []byte) error {
 }
 
 func (v *hopCount) UnmarshalText(text []byte) error {
-	return bounded((*int)(v), text, 0, prober.MaxTTLLimit)
+	return bounded((*int)(v), text, 0, traceroute.MaxTTLLimit)
 }

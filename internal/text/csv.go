@@ -4,14 +4,13 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"probe-agent/lookup"
-	"probe-agent/prober"
+	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // CSV writes traces as comma-separated values (RFC 4180, but with bare line
@@ -34,16 +33,16 @@ func columns() []string {
 
 // Trace writes one trace, the given round of its target. A silent hop has a row
 // with an empty node. The error is the writer's.
-func (c *CSV) Trace(round int, target string, r *prober.Result, notes map[netip.Addr]lookup.Annotation) error {
+func (c *CSV) Trace(round int, target string, r *traceroute.Result, notes traceroute.Notes) error {
 	if !c.titled {
 		c.titled = true
 		if err := c.w.Write(columns()); err != nil {
 			return fmt.Errorf("text: %w", err)
 		}
 	}
-	for _, hop := range prober.Summarise(r).Hops {
+	for _, hop := range stats.Summarize(r).Hops {
 		front := []string{
-			strconv.Itoa(round), target, r.Spec.Target.String(), stopWord(r.Stop),
+			strconv.Itoa(round), target, r.Spec.Target.String(), r.Stop.String(),
 			strconv.Itoa(int(hop.TTL)), strconv.Itoa(hop.Sent), strconv.Itoa(hop.Lost),
 		}
 		rows := [][]string{{"", "", "", "", "0", "", "", "", ""}}
@@ -66,26 +65,16 @@ func (c *CSV) Trace(round int, target string, r *prober.Result, notes map[netip.
 	return nil
 }
 
-func cells(node prober.NodeSummary, note lookup.Annotation) []string {
-	asn := ""
-	if note.ASN != 0 {
-		asn = fmt.Sprintf("AS%d", note.ASN)
-	}
+func cells(node traceroute.Node, note traceroute.Note) []string {
 	name := note.Name
 	if name == "" {
 		name = address(node)
 	}
-	ms := func(nanoseconds float64) string {
-		return strconv.FormatFloat(nanoseconds/float64(time.Millisecond), 'f', -1, 64)
+	ms := func(d time.Duration) string {
+		return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', -1, 64)
 	}
-	rtt := node.RTT
 	return []string{
-		address(node), asn, name, strings.Join(node.Labels, " "), strconv.Itoa(rtt.Count()),
-		ms(float64(rtt.Min())), ms(rtt.Mean()), ms(float64(rtt.Max())), ms(rtt.StdDev()),
+		address(node), note.ASN.String(), name, strings.Join(node.Labels, " "), strconv.Itoa(node.Count),
+		ms(node.Min), ms(node.Mean), ms(node.Max), ms(node.StdDev),
 	}
-}
-
-// stopWord names how a trace ended.
-func stopWord(s prober.Stop) string {
-	return map[prober.Stop]string{prober.Reached: "reached", prober.Blocked: "blocked", prober.Exhausted: "exhausted"}[s]
 }

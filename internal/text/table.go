@@ -2,27 +2,24 @@ package text
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
-	"probe-agent/lookup"
-	"probe-agent/prober"
 	"probe-agent/stats"
+	"probe-agent/traceroute"
 )
 
 // Table renders a trace: a heading, a line per node, and how it ended. A trace
 // that still runs says so. What notes say of a node stands behind its numbers
 // and labels.
-func Table(target string, r *prober.Result, notes map[netip.Addr]lookup.Annotation) []Line {
-	lines := nodes(prober.Summarise(r), r.Limited, r.Stop == prober.Running, notes)
-	return append(append([]Line{heading(target, r)}, lines...), ending(r, r.Limited))
+func Table(target string, r *traceroute.Result, notes traceroute.Notes) []Line {
+	return append(append([]Line{heading(target, r)}, nodes(stats.Summarize(r), r.Stop == traceroute.Running, notes)...), ending(r, r.Limited))
 }
 
 // nodes renders the hops of a trace, that may be running, under their titles.
-// Hops in limited are marked: their loss is a limit of the node.
-func nodes(s prober.Summary, limited []uint8, running bool, notes map[netip.Addr]lookup.Annotation) []Line {
+// Limited hops are marked: their loss is a limit of the node.
+func nodes(s traceroute.Summary, running bool, notes traceroute.Notes) []Line {
 	width := len("255.255.255.255")
 	for _, hop := range s.Hops {
 		for _, node := range hop.Nodes {
@@ -34,8 +31,7 @@ func nodes(s prober.Summary, limited []uint8, running bool, notes map[netip.Addr
 		Style: Strong,
 	}}}
 	for _, hop := range s.Hops {
-		isLimited := slices.Contains(limited, hop.TTL)
-		front := loss(hop, isLimited, running)
+		front := loss(hop, running)
 		if len(hop.Nodes) == 0 {
 			silent := Span{Text: fmt.Sprintf("  %-*s", width, "NO RESPONSE"), Style: Dim}
 			if running {
@@ -49,8 +45,8 @@ func nodes(s prober.Summary, limited []uint8, running bool, notes map[netip.Addr
 				line = Line{{Text: "          "}}
 			}
 			lines = append(lines, append(line,
-				Span{Text: fmt.Sprintf("  %-*s  %7s  %s", width, address(node), fmt.Sprintf("%d/%d", node.RTT.Count(), hop.Sent), times(node.RTT))},
-				remarks(node, isLimited && !running && i == 0, notes[node.Addr])))
+				Span{Text: fmt.Sprintf("  %-*s  %7s  %s", width, address(node), fmt.Sprintf("%d/%d", node.Count, hop.Sent), times(node.RTT))},
+				remarks(node, hop.Limited && !running && i == 0, notes[node.Addr])))
 		}
 	}
 	return lines
@@ -58,14 +54,14 @@ func nodes(s prober.Summary, limited []uint8, running bool, notes map[netip.Addr
 
 // loss is a hop's share of unanswered packets. While a trace runs, most of
 // what has no answer yet is only on its way.
-func loss(hop prober.HopSummary, limited, running bool) Span {
+func loss(hop traceroute.Hop, running bool) Span {
 	share := Span{Text: fmt.Sprintf("%4.0f%%", 100*float64(hop.Lost)/float64(max(1, hop.Sent)))}
 	switch {
 	case running:
 		return Span{Text: "     "}
 	case hop.Lost == hop.Sent:
 		share.Style = Bad
-	case limited:
+	case hop.Limited:
 		share.Style = Dim
 	case hop.Lost > 0:
 		share.Style = Poor
@@ -74,7 +70,7 @@ func loss(hop prober.HopSummary, limited, running bool) Span {
 }
 
 // address is how a node is named in the first column.
-func address(node prober.NodeSummary) string {
+func address(node traceroute.Node) string {
 	if !node.Addr.IsValid() {
 		return "REDACTED"
 	}
@@ -83,13 +79,13 @@ func address(node prober.NodeSummary) string {
 
 // remarks are the labels of a node, whether its hop's loss is a limit, its AS
 // number and its name.
-func remarks(node prober.NodeSummary, limited bool, note lookup.Annotation) Span {
+func remarks(node traceroute.Node, limited bool, note traceroute.Note) Span {
 	all := slices.Clone(node.Labels)
 	if limited {
 		all = append(all, "limited")
 	}
 	if note.ASN != 0 {
-		all = append(all, fmt.Sprintf("AS%d", note.ASN))
+		all = append(all, note.ASN.String())
 	}
 	if note.Name != "" {
 		all = append(all, note.Name)
@@ -104,7 +100,7 @@ func remarks(node prober.NodeSummary, limited bool, note lookup.Annotation) Span
 	return span
 }
 
-func heading(target string, r *prober.Result) Line {
+func heading(target string, r *traceroute.Result) Line {
 	if addr := r.Spec.Target.String(); addr != target {
 		target += " (" + addr + ")"
 	}
@@ -113,15 +109,15 @@ func heading(target string, r *prober.Result) Line {
 }
 
 // ending says how the trace ended, and at which TTLs loss is a limit.
-func ending(r *prober.Result, limited []uint8) Line {
+func ending(r *traceroute.Result, limited []uint8) Line {
 	took := r.Duration.Round(time.Millisecond)
 	var line Line
 	switch r.Stop {
-	case prober.Reached:
+	case traceroute.Reached:
 		line = Line{{Text: "reached", Style: Good}, {Text: fmt.Sprintf(" in %v", took)}}
-	case prober.Blocked:
+	case traceroute.Blocked:
 		line = Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(": the path ends at an unreachable answer; %v", took)}}
-	case prober.Exhausted:
+	case traceroute.Exhausted:
 		line = Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(" within %d hops; %v", r.Spec.MaxTTL, took)}}
 	default:
 		return plain("running")
@@ -137,7 +133,7 @@ func ending(r *prober.Result, limited []uint8) Line {
 }
 
 // times renders the four numbers of a node in milliseconds.
-func times(r stats.RTT) string {
-	ms := func(nanoseconds float64) float64 { return nanoseconds / float64(time.Millisecond) }
-	return fmt.Sprintf("%8.3f  %8.3f  %8.3f  %8.3f", ms(float64(r.Min())), ms(r.Mean()), ms(float64(r.Max())), ms(r.StdDev()))
+func times(r traceroute.RTT) string {
+	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	return fmt.Sprintf("%8.3f  %8.3f  %8.3f  %8.3f", ms(r.Min), ms(r.Mean), ms(r.Max), ms(r.StdDev))
 }

@@ -8,22 +8,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/lookup"
-	"probe-agent/packet"
-	"probe-agent/prober"
+	"probe-agent/traceroute"
 )
 
 // twoHops is a trace of a silent and an answering hop, the second seen at two
 // addresses.
-func twoHops(stop prober.Stop) *prober.Result {
-	answer := func(from string, rtt time.Duration) *prober.Answer {
-		return &prober.Answer{From: netip.MustParseAddr(from), RTT: rtt, Arrival: stop == prober.Reached}
+func twoHops(stop traceroute.Stop) *traceroute.Result {
+	answer := func(from string, rtt time.Duration) *traceroute.Answer {
+		return &traceroute.Answer{From: netip.MustParseAddr(from), RTT: rtt, Arrival: stop == traceroute.Reached}
 	}
-	return &prober.Result{
-		Spec:     prober.Spec{Target: netip.MustParseAddr("192.0.2.9"), Method: prober.UDP, MaxTTL: 2, PacketsPerTTL: 3},
+	return &traceroute.Result{
+		Spec:     traceroute.Spec{Target: netip.MustParseAddr("192.0.2.9"), Method: traceroute.UDP, MaxTTL: 2, PacketsPerTTL: 3},
 		Source:   netip.MustParseAddr("192.0.2.1"),
 		Duration: 1234567 * time.Microsecond,
-		Probes: []prober.Probe{
+		Probes: []traceroute.Probe{
 			{TTL: 1, Flow: 0},
 			{TTL: 1, Flow: 1},
 			{TTL: 1, Flow: 2},
@@ -55,15 +53,15 @@ func TestTable(t *testing.T) {
 	running[2] = "  2         192.0.2.9            2/3     0.014     0.015     0.016     0.001"
 	tests := []struct {
 		name, target string
-		stop         prober.Stop
+		stop         traceroute.Stop
 		heading      string
 		body         []string
 		ending       string
 	}{
-		{"address", "192.0.2.9", prober.Reached, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", body, "reached in 1.235s"},
-		{"name", "example.com", prober.Exhausted, "example.com (192.0.2.9) from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", body, "not reached within 2 hops; 1.235s"},
-		{"blocked", "192.0.2.9", prober.Blocked, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", body, "not reached: the path ends at an unreachable answer; 1.235s"},
-		{"running", "192.0.2.9", prober.Running, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", running, "running"},
+		{"address", "192.0.2.9", traceroute.Reached, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", body, "reached in 1.235s"},
+		{"name", "example.com", traceroute.Exhausted, "example.com (192.0.2.9) from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", body, "not reached within 2 hops; 1.235s"},
+		{"blocked", "192.0.2.9", traceroute.Blocked, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", body, "not reached: the path ends at an unreachable answer; 1.235s"},
+		{"running", "192.0.2.9", traceroute.Running, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", running, "running"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -77,7 +75,7 @@ func TestTable(t *testing.T) {
 
 // TestTableNames: what is known of a node stands behind its labels.
 func TestTableNames(t *testing.T) {
-	notes := map[netip.Addr]lookup.Annotation{
+	notes := traceroute.Notes{
 		netip.MustParseAddr("192.0.2.9"): {ASN: 64500, Name: "target.example"},
 		netip.MustParseAddr("192.0.2.7"): {ASN: 64501},
 	}
@@ -85,7 +83,7 @@ func TestTableNames(t *testing.T) {
 		"  2     0%  192.0.2.9            2/3     0.014     0.015     0.016     0.001  AS64500 target.example",
 		"            192.0.2.7            1/3    12.346    12.346    12.346     0.000  AS64501",
 	}
-	if diff := cmp.Diff(want, texts(Table("192.0.2.9", twoHops(prober.Reached), notes)[3:5])); diff != "" {
+	if diff := cmp.Diff(want, texts(Table("192.0.2.9", twoHops(traceroute.Reached), notes)[3:5])); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
 	}
 }
@@ -93,9 +91,9 @@ func TestTableNames(t *testing.T) {
 // TestTableStyles: loss and the end of the path stand out, an error more than
 // loss.
 func TestTableStyles(t *testing.T) {
-	r := twoHops(prober.Blocked)
+	r := twoHops(traceroute.Blocked)
 	r.Probes[3].Answer = nil
-	r.Probes[4].Answer.Kind = packet.Unreachable
+	r.Probes[4].Answer.Kind = traceroute.Unreachable
 	want := map[string]Style{
 		" 100%": Bad, "  33%": Poor, "  NO RESPONSE    ": Dim, "  !N": Bad, "not reached": Bad,
 	}
@@ -115,11 +113,11 @@ func TestTableStyles(t *testing.T) {
 // TestTableLimited: loss that is a limit is marked and is no bad sign. Over
 // several rounds it is one as long as all loss at that TTL is.
 func TestTableLimited(t *testing.T) {
-	limited := twoHops(prober.Reached)
+	limited := twoHops(traceroute.Reached)
 	limited.Probes[3].Answer = nil
 	limited.Limited = []uint8{2}
 	followed := NewFollowed("192.0.2.9")
-	followed.Add(twoHops(prober.Reached))
+	followed.Add(twoHops(traceroute.Reached))
 	followed.Add(limited)
 	want := []string{
 		"  2    33%  192.0.2.7            1/3    12.346    12.346    12.346     0.000  limited",
@@ -136,7 +134,7 @@ func TestTableLimited(t *testing.T) {
 	if got := last(); !strings.Contains(got, "loss at TTL 2") {
 		t.Errorf("last line %q", got)
 	}
-	lossy := twoHops(prober.Reached)
+	lossy := twoHops(traceroute.Reached)
 	lossy.Probes[3].Answer = nil
 	followed.Add(lossy)
 	if got := last(); strings.Contains(got, "limit") {
@@ -147,8 +145,8 @@ func TestTableLimited(t *testing.T) {
 // TestFollowed: rounds add up, and the last line is about the latest.
 func TestFollowed(t *testing.T) {
 	f := NewFollowed("192.0.2.9")
-	f.Add(twoHops(prober.Reached))
-	f.Add(twoHops(prober.Exhausted))
+	f.Add(twoHops(traceroute.Reached))
+	f.Add(twoHops(traceroute.Exhausted))
 	want := []string{
 		"192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most",
 		"hop   loss  node             answers    min ms   mean ms    max ms    dev ms",
@@ -164,7 +162,7 @@ func TestFollowed(t *testing.T) {
 
 // TestRedactedNode: who is not to be told is not.
 func TestRedactedNode(t *testing.T) {
-	r := prober.Redact(twoHops(prober.Exhausted), 2)
+	r := traceroute.Redact(twoHops(traceroute.Exhausted), 2)
 	if got := Table("192.0.2.9", r, nil)[4].String(); got != "            REDACTED             1/3    12.346    12.346    12.346     0.000" {
 		t.Errorf("line %q", got)
 	}
@@ -173,14 +171,14 @@ func TestRedactedNode(t *testing.T) {
 func TestCSV(t *testing.T) {
 	var out strings.Builder
 	w := NewCSV(&out)
-	notes := map[netip.Addr]lookup.Annotation{netip.MustParseAddr("192.0.2.9"): {ASN: 64500, Name: "target.example"}}
+	notes := traceroute.Notes{netip.MustParseAddr("192.0.2.9"): {ASN: 64500, Name: "target.example"}}
 	for round := range 2 {
-		if err := w.Trace(round+1, "a,b", twoHops(prober.Reached), notes); err != nil {
+		if err := w.Trace(round+1, "a,b", twoHops(traceroute.Reached), notes); err != nil {
 			t.Fatal(err)
 		}
 	}
 	rows := `,"a,b",192.0.2.9,reached,1,3,3,,,,,0,,,,
-R,"a,b",192.0.2.9,reached,2,3,0,192.0.2.9,AS64500,target.example,,2,0.014,0.015,0.016,0.001414213562373095
+R,"a,b",192.0.2.9,reached,2,3,0,192.0.2.9,AS64500,target.example,,2,0.014,0.015,0.016,0.001414
 R,"a,b",192.0.2.9,reached,2,3,0,192.0.2.7,,192.0.2.7,,1,12.345678,12.345678,12.345678,0
 `
 	want := "round,target,address,stop,ttl,sent,lost,node,asn,name,labels,answers,min_ms,mean_ms,max_ms,std_dev_ms\n" +

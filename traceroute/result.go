@@ -1,14 +1,12 @@
-package prober
+package traceroute
 
 import (
 	"net/netip"
 	"time"
-
-	"probe-agent/packet"
 )
 
-// Result is all that a trace learned: every probe, answered or not. The JSON
-// of any API is a rendering of it.
+// Result is all that a trace learned: every probe, answered or not. Every
+// output format is a rendering of it.
 type Result struct {
 	Spec     Spec       // with every default filled in
 	Source   netip.Addr // that probes left from; the zero Addr when hidden by Redact
@@ -16,7 +14,7 @@ type Result struct {
 	Duration time.Duration
 	// Probes holds what was sent, by TTL, then flow; for GREICMP the
 	// encapsulated ones of a TTL first. Probes that were sent beyond the end
-	// of their flow's path are not in it, but in Beyond.
+	// of their flow's path are not in it, but in Counts.Beyond.
 	Probes []Probe
 	Stop   Stop
 	Counts Counts
@@ -25,16 +23,24 @@ type Result struct {
 	Limited []uint8
 }
 
-// Stop says why a trace ended.
+// Stop is why a trace ended.
 type Stop uint8
 
-// Why a trace ended. Running is seen only in Spec.Progress.
+// Why a trace ended.
 const (
-	Running   Stop = iota
-	Reached        // a probe reached the target
-	Blocked        // an unreachable answer ended the path
-	Exhausted      // max TTL reached without either
+	Running   Stop = iota // it has not ended
+	Reached               // a probe reached the target
+	Blocked               // an unreachable answer ended the path
+	Exhausted             // max TTL reached without either
 )
+
+var stopNames = []string{Running: "running", Reached: "reached", Blocked: "blocked", Exhausted: "exhausted"}
+
+// String returns running, reached, blocked or exhausted.
+func (s Stop) String() string { return nameOf(stopNames, "stop", s) }
+
+// ParseStop is the inverse of String.
+func ParseStop(name string) (Stop, error) { return parseName[Stop](stopNames, "stop", name) }
 
 // Counts are packets that a trace's Probes do not show.
 type Counts struct {
@@ -51,7 +57,7 @@ type Counts struct {
 // Probe is one packet sent and what came of it.
 type Probe struct {
 	TTL  uint8
-	Flow uint8 // 0-based; packets of one flow see one path
+	Flow uint16 // 0-based; packets of one flow see one path
 	// Encapsulated marks the GRE half of a GREICMP trace.
 	Encapsulated bool
 	Sent         time.Duration // since Result.Started
@@ -63,21 +69,26 @@ type Answer struct {
 	From  netip.Addr    // the zero Addr when hidden by Redact
 	RTT   time.Duration // never negative
 	Clock Clock
-	Kind  packet.Kind
-	Code  uint8
+	Kind  Kind
+	Code  uint8 // of an ICMP error
 	// Arrival: the probe reached the target. From is another address than the
 	// target's if that refused a UDP probe from another of its addresses.
 	Arrival   bool
-	TTL       uint8 // of the reply on arrival here; 0 when unknown
-	QuotedTTL uint8 // of the probe as the answering node saw it; 0 without quote
-	QuotedTOS uint8
-	MTU       uint32 // fragmentation needed and packet too big; 0 when not told
-	// Extensions is nil when the answer carried none. Raw objects in it are
-	// the answer's own copy.
-	Extensions *packet.Extensions
+	TTL       uint8  // of the reply on arrival here; 0 when unknown
+	QuotedTTL uint8  // of the probe as the answering node saw it; ICMP errors only
+	QuotedTOS uint8  // likewise
+	MTU       uint32 // fragmentation needed and packet too big; 0 when not given
+	// Extensions is nil when the answer carried none.
+	Extensions *Extensions
 }
 
-// Clock tells how an RTT was measured.
+// OfTarget reports whether the target answered: by an arrival, or by an ICMP
+// error other than the expiry of a TTL from its own address.
+func (a *Answer) OfTarget(target netip.Addr) bool {
+	return a.Arrival || a.From == target && a.Kind.EndsPath(a.Code)
+}
+
+// Clock is how an RTT was measured.
 type Clock uint8
 
 // From best to worst: both ends stamped by the kernel; only the receipt; both
@@ -86,10 +97,13 @@ const (
 	KernelClock Clock = iota
 	KernelReceiveClock
 	UserClock
-	clocks
+	Clocks // how many there are
 )
 
+var clockNames = []string{KernelClock: "kernel", KernelReceiveClock: "kernel-receive", UserClock: "user"}
+
 // String returns kernel, kernel-receive or user.
-func (c Clock) String() string {
-	return [...]string{"kernel", "kernel-receive", "user"}[c]
-}
+func (c Clock) String() string { return nameOf(clockNames, "clock", c) }
+
+// ParseClock is the inverse of String.
+func ParseClock(name string) (Clock, error) { return parseName[Clock](clockNames, "clock", name) }

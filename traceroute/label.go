@@ -1,27 +1,26 @@
-package prober
+package traceroute
 
 import (
 	"slices"
 	"strconv"
-
-	"probe-agent/packet"
 )
 
-// appendLabels appends the annotations of an answer to an IPv4 or IPv6 probe in
+// AppendLabels appends the annotations of an answer to an IPv4 or IPv6 probe in
 // the wording of traceroute(8): why the path ends here, then the MPLS stack, top first.
 // Labels that are there already are not repeated.
-func appendLabels(labels []string, a *Answer, ipv6 bool) []string {
+func AppendLabels(labels []string, a *Answer, ipv6 bool) []string {
 	if l := unreachableLabel(a, ipv6); l != "" {
 		labels = appendNew(labels, l)
 	}
 	if a.Extensions != nil {
-		for _, m := range a.Extensions.MPLS() {
+		for _, m := range a.Extensions.MPLS {
 			labels = appendNew(labels, mplsLabel(m))
 		}
 	}
 	return labels
 }
 
+// appendNew appends a label unless it is there already.
 func appendNew(labels []string, l string) []string {
 	if slices.Contains(labels, l) {
 		return labels
@@ -30,12 +29,12 @@ func appendNew(labels []string, l string) []string {
 }
 
 // mplsLabel prints a stack entry as traceroute -e does.
-func mplsLabel(m packet.MPLS) string {
+func mplsLabel(m MPLS) string {
 	bottom := "0"
 	if m.Bottom {
 		bottom = "1"
 	}
-	return "MPLS:L=" + strconv.Itoa(int(m.Label)) + ",E=" + strconv.Itoa(int(m.Exp)) +
+	return "MPLS:L=" + strconv.Itoa(int(m.Label)) + ",E=" + strconv.Itoa(int(m.TrafficClass)) +
 		",S=" + bottom + ",T=" + strconv.Itoa(int(m.TTL))
 }
 
@@ -46,18 +45,18 @@ func unreachableLabel(a *Answer, ipv6 bool) string {
 		return ""
 	}
 	switch a.Kind {
-	case packet.PacketTooBig:
+	case PacketTooBig:
 		return "!F-" + strconv.Itoa(int(a.MTU))
-	case packet.TimeExceeded:
+	case TimeExceeded:
 		if a.Code == codeReassembly {
 			return typedLabel(11, 3, a.Code, ipv6)
 		}
-	case packet.ParameterProblem:
+	case ParameterProblem:
 		if ipv6 && a.Code == codeNextHeader6 {
 			return "!P"
 		}
 		return typedLabel(12, 4, a.Code, ipv6)
-	case packet.Unreachable:
+	case Unreachable:
 		if ipv6 {
 			return label6(a.Code)
 		}
@@ -69,7 +68,12 @@ func unreachableLabel(a *Answer, ipv6 bool) string {
 	return ""
 }
 
-const codeFragmentation4 = 4 // RFC 792: fragmentation needed and DF set
+// Codes that have a label of their own.
+const (
+	codeProtocol4      = 2 // RFC 792: protocol unreachable
+	codeFragmentation4 = 4 // RFC 792: fragmentation needed and DF set
+	codeNextHeader6    = 1 // RFC 4443 section 3.4: unrecognised next header
+)
 
 // label4 names the codes of ICMP destination unreachable (RFC 792, RFC 1122
 // 3.2.2.1, RFC 1812 5.2.7.1).
@@ -116,4 +120,27 @@ func label6(code uint8) string {
 		return "!H"
 	}
 	return otherCode(code)
+}
+
+// The first label of a node in a GREICMP trace: which half it answered.
+const (
+	LabelGRE  = "GRE"
+	LabelICMP = "ICMP"
+)
+
+// Half returns which half of a GREICMP trace a node belongs to: LabelGRE or
+// LabelICMP, "" in any other trace.
+func (n *Node) Half() string {
+	if len(n.Labels) > 0 && (n.Labels[0] == LabelGRE || n.Labels[0] == LabelICMP) {
+		return n.Labels[0]
+	}
+	return ""
+}
+
+// MergeLabels appends those of further that labels does not have.
+func MergeLabels(labels, further []string) []string {
+	for _, l := range further {
+		labels = appendNew(labels, l)
+	}
+	return labels
 }

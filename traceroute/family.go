@@ -1,41 +1,28 @@
-package prober
+package traceroute
 
-import (
-	"fmt"
-	"net/netip"
-)
+import "net/netip"
 
 // Family restricts which addresses may be traced.
 type Family uint8
 
-// The families, named in requests by their String.
+// The families.
 const (
 	AnyFamily Family = iota
 	IPv4Only
 	IPv6Only
 )
 
-var familyNames = [...]string{AnyFamily: "any", IPv4Only: "ipv4", IPv6Only: "ipv6"}
+var familyNames = []string{AnyFamily: "any", IPv4Only: "ipv4", IPv6Only: "ipv6"}
 
 // String returns the name used in requests: any, ipv4 or ipv6.
-func (f Family) String() string {
-	if int(f) < len(familyNames) {
-		return familyNames[f]
-	}
-	return fmt.Sprintf("family %d", uint8(f))
-}
+func (f Family) String() string { return nameOf(familyNames, "family", f) }
 
 // ParseFamily is the inverse of String. The empty name is AnyFamily.
 func ParseFamily(name string) (Family, error) {
 	if name == "" {
 		return AnyFamily, nil
 	}
-	for f, known := range familyNames {
-		if known == name {
-			return Family(f), nil
-		}
-	}
-	return 0, fmt.Errorf("prober: %q is not one of any, ipv4, ipv6", name)
+	return parseName[Family](familyNames, "family", name)
 }
 
 // Allows reports whether addr is of the family. An IPv4-mapped address is an

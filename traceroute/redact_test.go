@@ -1,4 +1,4 @@
-package prober
+package traceroute_test
 
 import (
 	"net/netip"
@@ -6,20 +6,21 @@ import (
 	"testing"
 	"time"
 
+	"probe-agent/stats"
+	"probe-agent/traceroute"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"probe-agent/packet"
 )
 
 func addr(last byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, last}) }
 
 func TestRedact(t *testing.T) {
 	target, gateway, near, far := addr(100), addr(1), addr(2), addr(3)
-	from := func(ttl uint8, from netip.Addr) Probe {
-		return Probe{TTL: ttl, Answer: &Answer{From: from, RTT: time.Millisecond, Extensions: &packet.Extensions{}}}
+	from := func(ttl uint8, from netip.Addr) traceroute.Probe {
+		return traceroute.Probe{TTL: ttl, Answer: &traceroute.Answer{From: from, RTT: time.Millisecond, Extensions: &traceroute.Extensions{}}}
 	}
-	shown := func(r *Result) (all []string) {
+	shown := func(r *traceroute.Result) (all []string) {
 		for _, p := range r.Probes {
 			switch {
 			case p.Answer == nil:
@@ -35,33 +36,33 @@ func TestRedact(t *testing.T) {
 	tests := []struct {
 		name   string
 		hops   int
-		probes []Probe
+		probes []traceroute.Probe
 		want   []string
 	}{
-		{"nothing", 0, []Probe{from(1, gateway)}, []string{"192.0.2.1 and more"}},
-		{"first", 1, []Probe{from(1, gateway), from(2, near)}, []string{"invalid IP", "192.0.2.2 and more"}},
+		{"nothing", 0, []traceroute.Probe{from(1, gateway)}, []string{"192.0.2.1 and more"}},
+		{"first", 1, []traceroute.Probe{from(1, gateway), from(2, near)}, []string{"invalid IP", "192.0.2.2 and more"}},
 		{
 			"what is silent stays silent", 2,
-			[]Probe{from(1, gateway), {TTL: 2}, from(3, far)},
+			[]traceroute.Probe{from(1, gateway), {TTL: 2}, from(3, far)},
 			[]string{"invalid IP", "lost", "192.0.2.3 and more"},
 		},
 		{
 			"two paths", 2,
-			[]Probe{from(1, gateway), from(1, near), from(2, far), from(3, far)},
+			[]traceroute.Probe{from(1, gateway), from(1, near), from(2, far), from(3, far)},
 			[]string{"invalid IP", "invalid IP", "invalid IP", "invalid IP"},
 		},
 		{
 			"a gateway that shows itself again", 1,
-			[]Probe{from(1, gateway), from(2, gateway), from(3, near)},
+			[]traceroute.Probe{from(1, gateway), from(2, gateway), from(3, near)},
 			[]string{"invalid IP", "invalid IP", "192.0.2.2 and more"},
 		},
-		{"the target within", 2, []Probe{from(1, gateway), from(2, target)}, []string{"invalid IP", "192.0.2.100"}},
-		{"the target as first hop", 64, []Probe{from(1, target)}, []string{"192.0.2.100"}},
-		{"more hops than there are", 64, []Probe{from(1, gateway), from(9, far), from(10, target)}, []string{"invalid IP", "invalid IP", "192.0.2.100"}},
+		{"the target within", 2, []traceroute.Probe{from(1, gateway), from(2, target)}, []string{"invalid IP", "192.0.2.100"}},
+		{"the target as first hop", 64, []traceroute.Probe{from(1, target)}, []string{"192.0.2.100"}},
+		{"more hops than there are", 64, []traceroute.Probe{from(1, gateway), from(9, far), from(10, target)}, []string{"invalid IP", "invalid IP", "192.0.2.100"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := Redact(&Result{Spec: Spec{Target: target}, Source: addr(200), Probes: tt.probes}, tt.hops)
+			got := traceroute.Redact(&traceroute.Result{Spec: traceroute.Spec{Target: target}, Source: addr(200), Probes: tt.probes}, tt.hops)
 			if diff := cmp.Diff(tt.want, shown(got)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -77,12 +78,12 @@ func TestRedact(t *testing.T) {
 func TestRedactProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		target := addr(0)
-		var probes, original []Probe
+		var probes, original []traceroute.Probe
 		for ttl := range uint8(rapid.IntRange(0, 6).Draw(t, "hops")) {
-			for flow := range uint8(rapid.IntRange(1, 3).Draw(t, "flows")) {
-				p := Probe{TTL: ttl + 1, Flow: flow, Sent: time.Duration(flow)}
+			for flow := range uint16(rapid.IntRange(1, 3).Draw(t, "flows")) {
+				p := traceroute.Probe{TTL: ttl + 1, Flow: flow, Sent: time.Duration(flow)}
 				if who := rapid.IntRange(-1, 5).Draw(t, "answers"); who >= 0 {
-					p.Answer = &Answer{From: addr(byte(who)), RTT: time.Duration(who+1) * time.Millisecond, Arrival: who == 0, Extensions: &packet.Extensions{}}
+					p.Answer = &traceroute.Answer{From: addr(byte(who)), RTT: time.Duration(who+1) * time.Millisecond, Arrival: who == 0, Extensions: &traceroute.Extensions{}}
 				}
 				probes = append(probes, p)
 			}
@@ -94,12 +95,12 @@ func TestRedactProperties(t *testing.T) {
 			}
 			original = append(original, p)
 		}
-		r := &Result{Spec: Spec{Target: target}, Source: addr(200), Probes: probes}
-		same := func(a, b Probe) bool {
+		r := &traceroute.Result{Spec: traceroute.Spec{Target: target}, Source: addr(200), Probes: probes}
+		same := func(a, b traceroute.Probe) bool {
 			return a.Answer == nil && b.Answer == nil || a.Answer != nil && b.Answer != nil && *a.Answer == *b.Answer
 		}
 		hops := rapid.IntRange(1, 7).Draw(t, "redacted")
-		got := Redact(r, hops)
+		got := traceroute.Redact(r, hops)
 		if !slices.EqualFunc(original, r.Probes, same) || !r.Source.IsValid() {
 			t.Fatal("the given result has changed")
 		}
@@ -127,7 +128,7 @@ func TestRedactProperties(t *testing.T) {
 				t.Fatalf("TTL %d: %+v has become %+v", p.TTL, was.Answer, p.Answer)
 			}
 		}
-		before, after := Summarise(r), Summarise(got)
+		before, after := stats.Summarize(r), stats.Summarize(got)
 		if before.Target != after.Target || len(before.Hops) != len(after.Hops) {
 			t.Fatalf("summary %+v has become %+v", before, after)
 		}
@@ -143,10 +144,10 @@ func TestRedactProperties(t *testing.T) {
 // it; those that show the inside of a network are gone.
 func TestRedactKeepsWhyAPathEnds(t *testing.T) {
 	for target, want := range map[string]string{"192.0.2.100": "!X", "2001:db8::100": "!<13>"} {
-		answer := &Answer{From: netip.MustParseAddr(target).Next(), Kind: packet.Unreachable, Code: 13}
-		r := &Result{Spec: Spec{Target: netip.MustParseAddr(target), Method: UDP}, Probes: []Probe{{TTL: 1, Answer: answer}}}
-		for _, result := range []*Result{r, Redact(r, 1)} {
-			if diff := cmp.Diff([]string{want}, Summarise(result).Hops[0].Nodes[0].Labels); diff != "" {
+		answer := &traceroute.Answer{From: netip.MustParseAddr(target).Next(), Kind: traceroute.Unreachable, Code: 13}
+		r := &traceroute.Result{Spec: traceroute.Spec{Target: netip.MustParseAddr(target), Method: traceroute.UDP}, Probes: []traceroute.Probe{{TTL: 1, Answer: answer}}}
+		for _, result := range []*traceroute.Result{r, traceroute.Redact(r, 1)} {
+			if diff := cmp.Diff([]string{want}, stats.Summarize(result).Hops[0].Nodes[0].Labels); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", target, diff)
 			}
 		}

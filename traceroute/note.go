@@ -1,0 +1,26 @@
+package traceroute
+
+import (
+	"net/netip"
+	"strconv"
+)
+
+// ASN is the number of an autonomous system; 0 is unknown.
+type ASN uint32
+
+// String returns the number as in AS64496, and nothing for 0.
+func (n ASN) String() string {
+	if n == 0 {
+		return ""
+	}
+	return "AS" + strconv.FormatUint(uint64(n), 10)
+}
+
+// Note is what is known of an address.
+type Note struct {
+	Name string // from its PTR record; empty when it has none
+	ASN  ASN
+}
+
+// Notes are what is known of addresses. A nil map is none.
+type Notes = map[netip.Addr]Note
