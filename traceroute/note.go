@@ -22,5 +22,23 @@ type Note struct {
 	ASN  ASN
 }
 
+// What stands for the name of a node in all output formats.
+const (
+	NoResponse = "NO RESPONSE" // the node that stands for a silent hop
+	Redacted   = "REDACTED"    // the node that stands for those hidden by Redact
+)
+
+// NameOf returns the name of the node with the given address: the address
+// itself when it has none, Redacted for the zero Addr.
+func (n Note) NameOf(addr netip.Addr) string {
+	switch {
+	case !addr.IsValid():
+		return Redacted
+	case n.Name == "":
+		return addr.String()
+	}
+	return n.Name
+}
+
 // Notes are what is known of addresses. A nil map is none.
 type Notes = map[netip.Addr]Note

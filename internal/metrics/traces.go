@@ -20,9 +20,7 @@ const (
 	ipv4 = "ipv4"
 	ipv6 = "ipv6"
 
-	reached   = "reached"
-	blocked   = "blocked"
-	exhausted = "exhausted"
+	// Outcomes without a Result; others are the names of a traceroute.Stop.
 	abandoned = "abandoned" // its request ended first
 	failed    = "failed"
 )
@@ -59,12 +57,16 @@ func newTraces() *traces {
 		}, []string{"method", "family"}),
 	}
 	// What has not happened yet is 0, so that its first time shows as a rise.
-	for method := traceroute.ICMP; method <= traceroute.GREICMP; method++ {
+	outcomes := []string{abandoned, failed}
+	for _, stop := range []traceroute.Stop{traceroute.Reached, traceroute.Blocked, traceroute.Exhausted} {
+		outcomes = append(outcomes, stop.String())
+	}
+	for _, method := range traceroute.Methods() {
 		t.duration.WithLabelValues(method.String())
 		for _, family := range []string{ipv4, ipv6} {
 			t.probes.WithLabelValues(method.String(), family)
 			t.rtt.WithLabelValues(method.String(), family)
-			for _, outcome := range []string{reached, blocked, exhausted, abandoned, failed} {
+			for _, outcome := range outcomes {
 				t.total.WithLabelValues(method.String(), family, outcome)
 			}
 		}
@@ -96,7 +98,7 @@ func (c *countingTracer) TraceFirst(ctx context.Context, spec traceroute.Spec, t
 		c.traces.total.WithLabelValues(method, family, outcome).Inc()
 		return result, err
 	}
-	c.traces.total.WithLabelValues(method, family, outcomeOf(result.Stop)).Inc()
+	c.traces.total.WithLabelValues(method, family, result.Stop.String()).Inc()
 	c.traces.probes.WithLabelValues(method, family).Add(float64(len(result.Probes) + result.Counts.Beyond))
 	c.traces.duration.WithLabelValues(method).Observe(result.Duration.Seconds())
 	rtt := c.traces.rtt.WithLabelValues(method, family)
@@ -108,12 +110,12 @@ func (c *countingTracer) TraceFirst(ctx context.Context, spec traceroute.Spec, t
 	return result, nil
 }
 
-// methodOf returns the label of a Spec's method, which need not be one.
+// methodOf returns the label of a Spec's method, which need not be valid.
 func methodOf(m traceroute.Method) string {
 	switch {
 	case m == 0:
 		return traceroute.ICMP.String()
-	case m > traceroute.GREICMP:
+	case !m.Valid():
 		return "invalid"
 	}
 	return m.String()
@@ -124,14 +126,4 @@ func familyOf(target netip.Addr) string {
 		return ipv6
 	}
 	return ipv4
-}
-
-func outcomeOf(stop traceroute.Stop) string {
-	switch stop {
-	case traceroute.Reached:
-		return reached
-	case traceroute.Blocked:
-		return blocked
-	}
-	return exhausted
 }

@@ -66,15 +66,11 @@ func (c *CSV) Trace(round int, target string, r *traceroute.Result, notes tracer
 }
 
 func cells(node traceroute.Node, note traceroute.Note) []string {
-	name := note.Name
-	if name == "" {
-		name = address(node)
-	}
 	ms := func(d time.Duration) string {
 		return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', -1, 64)
 	}
 	return []string{
-		address(node), note.ASN.String(), name, strings.Join(node.Labels, " "), strconv.Itoa(node.Count),
+		address(node), note.ASN.String(), note.NameOf(node.Addr), strings.Join(node.Labels, " "), strconv.Itoa(node.Count),
 		ms(node.Min), ms(node.Mean), ms(node.Max), ms(node.StdDev),
 	}
 }

@@ -33,7 +33,7 @@ func nodes(s traceroute.Summary, running bool, notes traceroute.Notes) []Line {
 	for _, hop := range s.Hops {
 		front := loss(hop, running)
 		if len(hop.Nodes) == 0 {
-			silent := Span{Text: fmt.Sprintf("  %-*s", width, "NO RESPONSE"), Style: Dim}
+			silent := Span{Text: fmt.Sprintf("  %-*s", width, traceroute.NoResponse), Style: Dim}
 			if running {
 				silent.Text = fmt.Sprintf("  %-*s", width, "…")
 			}
@@ -70,12 +70,7 @@ func loss(hop traceroute.Hop, running bool) Span {
 }
 
 // address is how a node is named in the first column.
-func address(node traceroute.Node) string {
-	if !node.Addr.IsValid() {
-		return "REDACTED"
-	}
-	return node.Addr.String()
-}
+func address(node traceroute.Node) string { return traceroute.Note{}.NameOf(node.Addr) }
 
 // remarks are the labels of a node, whether its hop's loss is a limit, its AS
 // number and its name.
