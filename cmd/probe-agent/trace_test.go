@@ -10,8 +10,8 @@ import (
 
 	"probe-agent/api"
 	"probe-agent/internal/netsim"
+	"probe-agent/internal/settings"
 	"probe-agent/prober"
-	"probe-agent/traceroute"
 )
 
 type noNames struct{}
@@ -51,8 +51,12 @@ func TestExitCodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer engine.Close()
+			command := &traceCommand{settings.Trace{Targets: tt.targets, Interval: 1}}
+			if err := command.PacketType.UnmarshalText([]byte("udp")); err != nil {
+				t.Fatal(err)
+			}
 			tracing := tracing{
-				command: &traceCommand{Targets: tt.targets, PacketType: method(traceroute.UDP), Interval: 1},
+				command: command,
 				colo:    &api.Local{ColoName: "loc01", Tracer: engine, Family: api.IPv4Only},
 				names:   noNames{},
 			}

@@ -43,10 +43,7 @@ func (o outcome) code() int {
 // rounds calls round, with its number, until all are through or ctx ends: once,
 // or as --follow says.
 func (t *tracing) rounds(ctx context.Context, round func(number int) error) error {
-	most := 1
-	if t.command.Follow {
-		most = int(t.command.Rounds)
-	}
+	most := t.command.MaxRounds()
 	tick := time.NewTicker(time.Duration(t.command.Interval) * time.Second)
 	defer tick.Stop()
 	for number := 1; ; number++ {
