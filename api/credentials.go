@@ -67,3 +67,7 @@ func isWord(text string, most int) bool {
 func malformed(words string) *envelope.Error {
 	return envelope.NewError(http.StatusBadRequest, envelope.CodeHeaders, "Invalid request headers: "+words)
 }
+
+func isAlphanumeric(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"probe-agent/api/envelope"
+	"probe-agent/lookup"
 	"probe-agent/traceroute"
 )
 
@@ -98,7 +99,7 @@ func checkTargets(targets []string, wrong *envelope.Problems) {
 		return
 	}
 	for i, t := range targets {
-		if err := CheckTarget(t); err != nil {
+		if err := lookup.CheckTarget(t); err != nil {
 			wrong.Add(envelope.CodeTargets, fmt.Sprintf("/targets/%d", i), "targets[%d] %s", i, err)
 		}
 	}

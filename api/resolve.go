@@ -23,7 +23,7 @@ type Resolver interface {
 // resolve returns the addresses of target that are of family, at least one and
 // never an IPv4-mapped one. The error is a *Failure.
 func (l *Local) resolve(ctx context.Context, target string, family Family) ([]netip.Addr, error) {
-	if err := CheckTarget(target); err != nil {
+	if err := lookup.CheckTarget(target); err != nil {
 		return nil, &Failure{Code: Unresolved, Reason: "the target " + err.Error()}
 	}
 	if addr, err := netip.ParseAddr(target); err == nil {

@@ -2,6 +2,7 @@ package prober
 
 import (
 	"math/bits"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -23,6 +24,7 @@ type Feed struct {
 
 // Update is what has changed in a trace since the Update before.
 type Update struct {
+	Target  netip.Addr    // that is traced
 	Elapsed time.Duration // since the trace started
 	TTLs    []uint8       // that have changed, ascending
 	// Probes are all probes sent at these TTLs, by TTL, then flow, as a Result
@@ -131,7 +133,7 @@ func (e *Engine) changed(traces []*trace) Update {
 	for _, t := range traces {
 		sentTop = max(sentTop, t.sentTop)
 	}
-	u := Update{Elapsed: now.since(traces[0].started), TTLs: c.due(now, sentTop)}
+	u := Update{Target: traces[0].target, Elapsed: now.since(traces[0].started), TTLs: c.due(now, sentTop)}
 	for _, ttl := range u.TTLs {
 		c.expires[ttl] = 0
 		for i, t := range traces {

@@ -46,10 +46,12 @@ func (t *Ticket) Wait(ctx context.Context, traces int) error {
 // ended. The error is ErrClosed, or wraps that of ctx.
 func (t *Ticket) Begin(ctx context.Context) error {
 	q := t.request.Load()
-	if q == nil || isClosed(q.closed) {
+	switch {
+	case q == nil || isClosed(q.closed):
 		return ErrClosed
-	}
-	if q.limiter == nil {
+	case ctx.Err() != nil: // wins over a grant
+		return notBegun(ctx)
+	case q.limiter == nil:
 		return nil
 	}
 	select {
@@ -58,8 +60,12 @@ func (t *Ticket) Begin(ctx context.Context) error {
 	case <-q.closed:
 		return ErrClosed
 	case <-ctx.Done():
-		return fmt.Errorf("quota: trace not begun: %w", ctx.Err())
+		return notBegun(ctx)
 	}
+}
+
+func notBegun(ctx context.Context) error {
+	return fmt.Errorf("quota: trace not begun: %w", ctx.Err())
 }
 
 // TryBegin is Begin without waiting: it reports whether one more of the traces

@@ -1,6 +1,9 @@
 package traceroute
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // FailureCode is why a colo has no trace of a target: the number in its error
 // of the compatible API.
@@ -41,3 +44,21 @@ func (f *Failure) Error() string {
 
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
+
+// FailureOf returns what a trace has failed with that ended with err: err itself
+// if it is a *Failure. With a cause that its context ended for, it has the code
+// and reason of that, if that is a *Failure, or is TimedOut; without one, the
+// trace was Unsent. Both may be nil.
+func FailureOf(err, cause error) *Failure {
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f
+	}
+	if cause == nil {
+		return &Failure{Code: Unsent, Reason: "could not send", Err: err}
+	}
+	f := &Failure{Code: TimedOut, Reason: "did not answer in time", Err: err}
+	if ended, ok := errors.AsType[*Failure](cause); ok {
+		f.Code, f.Reason = ended.Code, ended.Reason
+	}
+	return f
+}

@@ -26,7 +26,7 @@ func (*traceCommand) Help() string {
 // Run traces all targets at once.
 func (c *traceCommand) Run(t terminal) error {
 	for _, target := range c.Targets {
-		if err := api.CheckTarget(target); err != nil {
+		if err := lookup.CheckTarget(target); err != nil {
 			return fmt.Errorf("target %q %w", target, err)
 		}
 	}

@@ -1,23 +1,21 @@
-package api
+package lookup
 
 import (
 	"errors"
 	"net/netip"
 	"strings"
-
-	"probe-agent/lookup"
 )
 
 // maxHostname bounds the characters of a host name without a trailing dot (RFC
 // 1035 section 2.3.4: 255 octets on the wire).
 const maxHostname = 253
 
-// CheckTarget returns nil when target can be asked for: an IPv4 or IPv6
+// CheckTarget returns nil when target can be traced: an IPv4 or IPv6
 // address, or a host name by RFC 1123 section 2.1. Underscores are allowed,
 // since many hosts in DNS have them, and so is a trailing dot. A name whose
 // last label is a number is refused: it would be read as an address by some
 // resolvers and as a name by others. Internationalised names may be written in
-// either form (RFC 5891); see lookup.ASCIIName. The error completes a sentence
+// either form (RFC 5891); see ASCIIName. The error completes a sentence
 // that starts with the name of the field; it never quotes the target, which may
 // be long and hostile.
 func CheckTarget(target string) error {
@@ -33,23 +31,23 @@ func CheckTarget(target string) error {
 	if err := notBare(target); err != nil {
 		return err
 	}
-	ascii, err := lookup.ASCIIName(target)
+	ascii, err := ASCIIName(target)
 	if err != nil {
 		return errors.New("must be a host name or an address; this is no valid internationalised name (RFC 5891)")
 	}
 	name := strings.TrimSuffix(ascii, ".")
 	switch {
-	case lookup.IsHostname(name):
+	case IsHostname(name):
 		return nil
 	case len(name) > maxHostname:
 		return errors.New("must be a host name of at most 253 characters or an address")
-	case lookup.EndsInNumber(name) && lookup.IsHostname(name+"z"): // else there is more wrong with it
+	case EndsInNumber(name) && IsHostname(name+"z"): // else there is more wrong with it
 		return errors.New("must be a host name or an address; a name cannot end in a number")
 	}
 	return errors.New("must be a host name (labels of 1 to 63 letters, digits, - and _, not starting or ending with -) or an address")
 }
 
-// notBare tells what is too much around a name or address.
+// notBare returns what must not be around a name or address.
 func notBare(target string) error {
 	switch {
 	case strings.Contains(target, "://"):
@@ -66,8 +64,4 @@ func notBare(target string) error {
 		return errors.New("is not a valid IPv6 address")
 	}
 	return nil
-}
-
-func isAlphanumeric(r rune) bool {
-	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
