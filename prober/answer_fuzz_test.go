@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
@@ -101,7 +102,7 @@ func FuzzAnswer(f *testing.F) {
 			a.holdMatch(t, m, &r)
 		}
 		for range 3 { // the answer, and duplicates of it
-			a.engine.dispatch(&r, receipt{user: moment{mono: instant(time.Millisecond)}})
+			a.engine.dispatch(&r, receipt{user: moment{mono: mono.Instant(time.Millisecond)}})
 			a.holdTraces(t)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 	"probe-agent/stats"
 	"probe-agent/traceroute"
 )
@@ -75,12 +76,12 @@ func TestArrivalFromElsewhere(t *testing.T) {
 				}
 			}
 			for i, r := range replies {
-				a := answer{receipt: receipt{user: moment{mono: instant(i + 1)}}, from: r.from, kind: kindOf(r.kind), code: r.code, qttl: r.quoted}
+				a := answer{receipt: receipt{user: moment{mono: mono.Instant(i + 1)}}, from: r.from, kind: kindOf(r.kind), code: r.code, qttl: r.quoted}
 				a.arrival, a.ends = conclude(&packet.Reply{Kind: r.kind, Code: r.code, From: r.from, To: tr.source}, tr.typ, tr.target)
 				if f := tr.onReply(r.flow, r.ttl, a); f != matched {
 					t.Fatalf("reply %d: fate %d", i, f)
 				}
-				result := newResult([]*trace{tr}, time.Time{}, instant(i+1), 0)
+				result := newResult([]*trace{tr}, time.Time{}, mono.Instant(i+1), 0)
 				arrived := []string{}
 				for _, p := range result.Probes {
 					if p.Answer != nil && p.Answer.Arrival {

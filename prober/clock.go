@@ -3,19 +3,13 @@ package prober
 import (
 	"time"
 
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
-// instant is a reading of the monotonic clock: nanoseconds since the engine
-// started.
-type instant int64
-
-func (i instant) add(d time.Duration) instant   { return i + instant(d) }
-func (i instant) since(j instant) time.Duration { return time.Duration(i - j) }
-
 // moment is one reading of both clocks.
 type moment struct {
-	mono instant
+	mono mono.Instant
 	wall int64 // CLOCK_REALTIME, nanoseconds since 1970
 }
 
@@ -42,7 +36,7 @@ func (c *clockWatch) stepped(m moment) bool {
 	if !c.known {
 		return false
 	}
-	passed := m.mono.since(c.last.mono)
+	passed := m.mono.Since(c.last.mono)
 	drift := time.Duration(m.wall-c.last.wall) - passed
 	return drift.Abs() > clockNoise
 }
@@ -83,7 +77,7 @@ func (c *clockWatch) transmitted(s sending) {
 	if s.epoch != c.epoch {
 		return
 	}
-	wall := c.last.wall - int64(c.last.mono.since(s.user))
+	wall := c.last.wall - int64(c.last.mono.Since(s.user))
 	if early := time.Duration(s.kernel-wall) - c.shift; early < -clockNoise {
 		c.epoch++
 		c.shift += early
@@ -93,12 +87,12 @@ func (c *clockWatch) transmitted(s sending) {
 // departed returns when a probe left that was about to be sent at user: then, or
 // as its transmit stamp says when that is much later, because the process was
 // stopped before the system call or the packet waited in a queue of the host.
-func (c *clockWatch) departed(s sending) instant {
+func (c *clockWatch) departed(s sending) mono.Instant {
 	if s.epoch != c.epoch {
 		return s.user
 	}
-	left := c.last.mono.add(time.Duration(s.kernel - c.last.wall)).add(-clockNoise)
-	if left.since(s.user) <= promptly || left > c.last.mono {
+	left := c.last.mono.Add(time.Duration(s.kernel - c.last.wall)).Add(-clockNoise)
+	if left.Since(s.user) <= promptly || left > c.last.mono {
 		return s.user
 	}
 	return left
@@ -120,7 +114,7 @@ const stampSlack = 10 * time.Microsecond
 
 // sending is when a probe left, as far as known.
 type sending struct {
-	user   instant
+	user   mono.Instant
 	kernel int64 // wall clock; 0 without a stamp
 	epoch  uint16
 }
@@ -142,7 +136,7 @@ const promptly = time.Millisecond
 // When the epoch has changed by now, an answer that seems to have lain about
 // for long was more likely stamped after a step that had not shown yet.
 func roundTrip(s sending, r receipt, epoch uint16) (time.Duration, traceroute.Clock) {
-	user := max(0, r.user.mono.since(s.user))
+	user := max(0, r.user.mono.Since(s.user))
 	if s.epoch != r.epoch || r.kernel == 0 {
 		return user, traceroute.UserClock
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
@@ -15,10 +16,10 @@ const (
 // wall0 is when the tests' wall clock starts; nothing may depend on it.
 const wall0 = int64(1_700_000_000_000_000_000)
 
-func at(mono, step int64) moment { return moment{mono: instant(mono), wall: wall0 + mono + step} }
+func at(now, step int64) moment { return moment{mono: mono.Instant(now), wall: wall0 + now + step} }
 
 func TestRoundTrip(t *testing.T) {
-	sentAt := sending{user: instant(5 * ms), kernel: wall0 + 5*ms + 40*us}
+	sentAt := sending{user: mono.Instant(5 * ms), kernel: wall0 + 5*ms + 40*us}
 	tests := []struct {
 		name  string
 		s     sending
@@ -28,18 +29,18 @@ func TestRoundTrip(t *testing.T) {
 		now   uint16 // epoch when the result is made
 	}{
 		{"both kernel stamps", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, traceroute.KernelClock, 0},
-		{"no transmit stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, traceroute.KernelReceiveClock, 0},
+		{"no transmit stamp", sending{user: mono.Instant(5 * ms)}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, traceroute.KernelReceiveClock, 0},
 		{"no receive stamp", sentAt, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, traceroute.UserClock, 0},
-		{"no stamp", sending{user: instant(5 * ms)}, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, traceroute.UserClock, 0},
+		{"no stamp", sending{user: mono.Instant(5 * ms)}, receipt{user: at(25*ms, 0)}, 20 * time.Millisecond, traceroute.UserClock, 0},
 		{"step noticed: another epoch", sentAt, receipt{user: at(25*ms, 3600*1000*ms), kernel: wall0 + 25*ms + 3600*1000*ms, epoch: 1}, 20 * time.Millisecond, traceroute.UserClock, 1},
 		{"stamps of two epochs that look right", sentAt, receipt{user: at(25*ms, -3*ms), kernel: wall0 + 22*ms - 60*us, epoch: 1}, 20 * time.Millisecond, traceroute.UserClock, 0},
 		{"stepped forward between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 3600*1000*ms}, 20 * time.Millisecond, traceroute.UserClock, 0},
 		{"stepped back between stamp and reading", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 - 3600*1000*ms}, 20 * time.Millisecond, traceroute.UserClock, 0},
-		{"transmit stamp after the receipt", sending{user: instant(5 * ms), kernel: wall0 + 30*ms}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, traceroute.KernelReceiveClock, 0},
+		{"transmit stamp after the receipt", sending{user: mono.Instant(5 * ms), kernel: wall0 + 30*ms}, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 60*time.Microsecond, traceroute.KernelReceiveClock, 0},
 		{"step shows only afterwards", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 15*ms}, 20 * time.Millisecond, traceroute.UserClock, 1},
 		{"step after a prompt answer", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 25*ms - 60*us}, 20*time.Millisecond - 100*time.Microsecond, traceroute.KernelClock, 1},
 		{"answer read late", sentAt, receipt{user: at(25*ms, 0), kernel: wall0 + 15*ms}, 10*time.Millisecond - 40*time.Microsecond, traceroute.KernelClock, 0},
-		{"readings out of order", sending{user: instant(25 * ms)}, receipt{user: at(5*ms, 0)}, 0, traceroute.UserClock, 0},
+		{"readings out of order", sending{user: mono.Instant(25 * ms)}, receipt{user: at(5*ms, 0)}, 0, traceroute.UserClock, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,16 +111,16 @@ func TestClockWatchReadsAgain(t *testing.T) {
 func TestClockWatchReadsStamps(t *testing.T) {
 	var c clockWatch
 	c.observe(at(10*ms, 0))
-	c.transmitted(sending{user: instant(8 * ms), kernel: wall0 + 8*ms + 30*us})
+	c.transmitted(sending{user: mono.Instant(8 * ms), kernel: wall0 + 8*ms + 30*us})
 	c.received(at(10*ms, 0), wall0+10*ms-30*us)
 	if c.epoch != 0 {
 		t.Fatal("a step was seen where there was none")
 	}
-	c.transmitted(sending{user: instant(9 * ms), kernel: wall0 + 9*ms - 40*ms})
+	c.transmitted(sending{user: mono.Instant(9 * ms), kernel: wall0 + 9*ms - 40*ms})
 	if c.epoch != 1 {
 		t.Fatal("a stamp from before its sending went unnoticed")
 	}
-	c.transmitted(sending{user: instant(9 * ms), kernel: wall0 + 9*ms - 40*ms + 50*us})
+	c.transmitted(sending{user: mono.Instant(9 * ms), kernel: wall0 + 9*ms - 40*ms + 50*us})
 	c.received(at(10*ms, 0), wall0+10*ms-40*ms-50*us)
 	if c.epoch != 1 {
 		t.Fatal("one step was seen twice")
@@ -129,7 +130,7 @@ func TestClockWatchReadsStamps(t *testing.T) {
 		t.Fatal("a stamp from the future went unnoticed")
 	}
 	c.observe(at(11*ms, 40*ms))
-	c.transmitted(sending{user: instant(10 * ms), kernel: wall0 + 10*ms, epoch: 2})
+	c.transmitted(sending{user: mono.Instant(10 * ms), kernel: wall0 + 10*ms, epoch: 2})
 	if c.epoch != 3 {
 		t.Fatal("a stamp from before a step that has shown was taken for another step")
 	}
@@ -149,8 +150,8 @@ func TestClockWatchCorrectsTheDeparture(t *testing.T) {
 		{"of another epoch", 3000 * ms, 1, 5 * ms},
 		{"after the latest reading", 4500 * ms, 0, 5 * ms},
 	} {
-		s := sending{user: instant(5 * ms), kernel: wall0 + tt.kernel, epoch: tt.epoch}
-		if got := c.departed(s); got != instant(tt.want) {
+		s := sending{user: mono.Instant(5 * ms), kernel: wall0 + tt.kernel, epoch: tt.epoch}
+		if got := c.departed(s); got != mono.Instant(tt.want) {
 			t.Errorf("%s: left at %v, want %v", tt.name, time.Duration(got), time.Duration(tt.want))
 		}
 	}

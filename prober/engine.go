@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
+	"probe-agent/prober/pacing"
 	"probe-agent/traceroute"
 )
 
@@ -68,13 +70,13 @@ type Engine struct {
 	unheard  []*trace // wait for what has arrived to be heard
 	identity *identity
 	schedule schedule
-	rate     pacer
-	near     *nearGate
-	prefixes *prefixGate
+	rate     pacing.Pacer
+	hops     *pacing.HopLimiter
+	prefixes *pacing.PrefixLimiter
 	running  map[*trace]struct{}
 	totals   totals
-	turn     int     // the lane whose turn it is
-	sleeping instant // when the sender wakes by itself
+	turn     int          // the lane whose turn it is
+	sleeping mono.Instant // when the sender wakes by itself
 	closed   bool
 
 	wake chan struct{} // capacity 1: the sender has something new to look at
@@ -94,9 +96,9 @@ func New(transport Transport, o Options) (*Engine, error) {
 		transport: transport,
 		base:      time.Now(),
 		identity:  newIdentity(ports),
-		rate:      newPacer(o.Rate, 1),
-		near:      newNearGate(o.NearHopRate),
-		prefixes:  newPrefixGate(o.PrefixRate),
+		rate:      pacing.NewPacer(o.Rate, 1),
+		hops:      pacing.NewHopLimiter(o.NearHopRate),
+		prefixes:  pacing.NewPrefixLimiter(o.PrefixRate),
 		schedule:  newSchedule(transport.Lanes()),
 		running:   make(map[*trace]struct{}),
 		arrivals:  make(arrivals, transport.Queues()),
@@ -139,9 +141,9 @@ func (e *Engine) Close() error {
 func (e *Engine) SetRates(o Options) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.rate.setRate(o.Rate, 1)
-	e.near.setRate(o.NearHopRate)
-	e.prefixes.set(o.PrefixRate)
+	e.rate.SetRate(o.Rate, 1)
+	e.hops.SetRate(o.NearHopRate)
+	e.prefixes.SetRate(o.PrefixRate)
 	// Whoever waits for his turn waits by the old rates.
 	now := e.now()
 	for t := range e.running {
@@ -230,7 +232,7 @@ func (e *Engine) release(traces []*trace) {
 		e.finish(t)
 		until := now.mono
 		if t.sentTop > 0 {
-			until = until.add(quarantineFor(t.spec.Wait))
+			until = until.Add(quarantineFor(t.spec.Wait))
 		}
 		e.identity.release(t, until)
 	}
@@ -263,7 +265,7 @@ func (e *Engine) start(traces []*trace) time.Time {
 			continue
 		}
 		e.running[t] = struct{}{}
-		t.pace = e.prefixes.join(t.target, now.mono)
+		t.prefix = e.prefixes.Join(t.target, now.mono)
 		t.lane = int(t.nonce >> 32 % uint64(len(e.lanes)))
 		e.schedule.push(t)
 	}
@@ -279,7 +281,8 @@ func (e *Engine) finish(t *trace) {
 	t.finished = true
 	e.unbusy(t)
 	e.schedule.forget(t)
-	e.prefixes.leave(t)
+	e.prefixes.Leave(t.prefix)
+	t.prefix = nil
 	delete(e.running, t)
 	close(t.done)
 }
@@ -289,5 +292,5 @@ func (e *Engine) now() moment { return e.clock.read(e.reading) }
 
 func (e *Engine) reading() moment {
 	t := time.Now()
-	return moment{mono: instant(t.Sub(e.base)), wall: t.UnixNano()}
+	return moment{mono: mono.Instant(t.Sub(e.base)), wall: t.UnixNano()}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
@@ -45,7 +46,7 @@ type changes struct {
 	ttls uint64        // a bit for each TTL that has changed, from TTL 1 on
 	// expires is when a probe that was pending in the last Update will be lost,
 	// by TTL; 0: none was.
-	expires [traceroute.MaxTTLLimit + 1]instant
+	expires [traceroute.MaxTTLLimit + 1]mono.Instant
 }
 
 func newChanges(feed Feed) *changes {
@@ -85,7 +86,7 @@ func (c *changes) mark(ttls uint64) {
 
 // due adds the TTLs where a pending probe has been lost since, and returns
 // those that have changed, up to the highest one probed. None has after that.
-func (c *changes) due(now instant, sentTop int) []uint8 {
+func (c *changes) due(now mono.Instant, sentTop int) []uint8 {
 	for ttl := 1; ttl <= sentTop; ttl++ {
 		if at := c.expires[ttl]; at != 0 && at <= now {
 			c.ttls |= 1 << (ttl - 1)
@@ -133,7 +134,7 @@ func (e *Engine) changed(traces []*trace) Update {
 	for _, t := range traces {
 		sentTop = max(sentTop, t.sentTop)
 	}
-	u := Update{Target: traces[0].target, Elapsed: now.since(traces[0].started), TTLs: c.due(now, sentTop)}
+	u := Update{Target: traces[0].target, Elapsed: now.Since(traces[0].started), TTLs: c.due(now, sentTop)}
 	for _, ttl := range u.TTLs {
 		c.expires[ttl] = 0
 		for i, t := range traces {
@@ -142,7 +143,7 @@ func (e *Engine) changed(traces []*trace) Update {
 	}
 	for i := range u.Probes {
 		p := &u.Probes[i]
-		lost := traces[0].started.add(p.Sent + traces[0].spec.Wait)
+		lost := traces[0].started.Add(p.Sent + traces[0].spec.Wait)
 		if before := c.expires[p.TTL]; p.Answer == nil && lost > now && (before == 0 || lost < before) {
 			c.expires[p.TTL] = lost
 		}

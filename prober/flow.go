@@ -2,11 +2,12 @@ package prober
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
+	"probe-agent/prober/pacing"
 )
 
 // flow is one of the parallel paths that a trace follows: all its probes look
@@ -14,7 +15,7 @@ import (
 type flow struct {
 	handle   handle
 	template *packet.Template
-	egress   egress
+	egress   pacing.Egress
 
 	sourcePort uint16 // UDP, TCP
 	tag        uint64 // keyed; its parts below are carried in fixed fields
@@ -28,12 +29,6 @@ type flow struct {
 	arrived  bool  // the target's answer did
 	heard    uint8 // highest TTL answered from on the way
 	inferred int   // answers that named the flow, but no TTL
-}
-
-// egress is how a flow's packets leave the host.
-type egress struct {
-	source netip.Addr
-	index  int // of the interface that they must leave through; 0: the routing table decides
 }
 
 // The parts of a flow's tag that ride in fields which routers quote. None of
@@ -98,8 +93,8 @@ const synClock = 64 * time.Millisecond
 
 // startSequence chooses the flow's first sequence number and timestamp value,
 // as RFC 6528 section 3 does: a keyed value of the endpoint, and the time.
-func (f *flow) startSequence(keyed uint64, now instant) {
-	passed := uint32(now/instant(synClock)) * synSpan
+func (f *flow) startSequence(keyed uint64, now mono.Instant) {
+	passed := uint32(now/mono.Instant(synClock)) * synSpan
 	f.firstSequence = uint32(keyed)&^(synSpan-1) + passed
 	f.firstTimestamp = uint32(keyed>>32)&^(synSpan-1) + passed
 }
@@ -135,7 +130,7 @@ func (f *flow) bySYN(offset uint32) (ttl int, ok bool) {
 func (t *trace) wireFlow(f *flow) packet.Flow {
 	return packet.Flow{
 		Type:       t.typ,
-		Source:     f.egress.source,
+		Source:     f.egress.Source,
 		Target:     t.target,
 		SourcePort: f.sourcePort,
 		TargetPort: t.port,

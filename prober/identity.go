@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
@@ -119,7 +120,7 @@ func newIdentity(ports []uint16) *identity {
 // acquire allocates a handle for each flow of t, and in the spaces with ports a
 // source port. It takes all or nothing, and returns what is short in the
 // latter case: the ports of a destination, or the handles of a space.
-func (id *identity) acquire(t *trace, now instant) (short destination, ok bool) {
+func (id *identity) acquire(t *trace, now mono.Instant) (short destination, ok bool) {
 	if short, ok := id.grant(t, t.flows, 0, now); !ok {
 		return short, false
 	}
@@ -129,7 +130,7 @@ func (id *identity) acquire(t *trace, now instant) (short destination, ok bool) 
 
 // acquireRetry does the same for the flows of t's retry, unless other traces
 // wait for what it takes.
-func (id *identity) acquireRetry(t *trace, flows []flow, now instant) bool {
+func (id *identity) acquireRetry(t *trace, flows []flow, now mono.Instant) bool {
 	if len(id.queues[destinationOf(t)])+len(id.queues[destination{space: spaceOf(t.typ)}]) > 0 {
 		return false
 	}
@@ -138,7 +139,7 @@ func (id *identity) acquireRetry(t *trace, flows []flow, now instant) bool {
 }
 
 // grant allocates for flows of t, the first of which has the given index.
-func (id *identity) grant(t *trace, flows []flow, first int, now instant) (short destination, ok bool) {
+func (id *identity) grant(t *trace, flows []flow, first int, now mono.Instant) (short destination, ok bool) {
 	sp := spaceOf(t.typ)
 	n := id.spaces[sp]
 	if n.free.len() < len(flows) {
@@ -166,7 +167,7 @@ func (id *identity) grant(t *trace, flows []flow, first int, now instant) (short
 }
 
 // release puts the flows of t into quarantine until the given time.
-func (id *identity) release(t *trace, until instant) {
+func (id *identity) release(t *trace, until mono.Instant) {
 	r := restingOf(t)
 	r.until = until
 	for _, h := range r.handles[:r.count] {
@@ -185,7 +186,7 @@ func (id *identity) revert(t *trace) {
 
 // expire ends the quarantines that are over, and gives what they free to those
 // that wait for it.
-func (id *identity) expire(now instant) {
+func (id *identity) expire(now mono.Instant) {
 	for len(id.quarantine) > 0 && id.quarantine[0].until <= now {
 		r := heap.Pop(&id.quarantine).(*resting)
 		id.free(r)
@@ -210,7 +211,7 @@ func (id *identity) free(r *resting) {
 }
 
 // held is how many handles are allocated or in quarantine.
-func (id *identity) held(now instant) int {
+func (id *identity) held(now mono.Instant) int {
 	id.expire(now)
 	held := 0
 	for _, n := range id.spaces {
@@ -226,7 +227,7 @@ func quarantineFor(wait time.Duration) time.Duration { return wait }
 
 // resting are the flows of an ended trace, which late answers may still name.
 type resting struct {
-	until   instant
+	until   mono.Instant
 	at      destination
 	count   int
 	handles [2 * traceroute.PacketsPerTTLLimit]handle // those of a retry included

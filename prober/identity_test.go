@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
@@ -41,8 +42,8 @@ func TestReservations(t *testing.T) {
 		id := newIdentity(testPorts(16))
 		typ := rapid.SampledFrom([]packet.Type{packet.ICMP, packet.UDP, packet.TCP, packet.GRE}).Draw(t, "type")
 		var running, resting, waiting []*reservation
-		now := instant(0)
-		until := map[*reservation]instant{}
+		now := mono.Instant(0)
+		until := map[*reservation]mono.Instant{}
 		check := func() {
 			for len(waiting) > 0 && isGranted(waiting[0]) {
 				running, waiting = append(running, waiting[0]), waiting[1:]
@@ -86,20 +87,20 @@ func TestReservations(t *testing.T) {
 			},
 			"end": func(*rapid.T) {
 				r := remove(&running, "which")
-				until[r] = now.add(time.Second)
+				until[r] = now.Add(time.Second)
 				id.release(r.traces[0], until[r])
 				resting = append(resting, r)
 				check()
 			},
 			"give up": func(*rapid.T) { id.abandon(remove(&waiting, "which"), now); check() },
-			"time":    func(*rapid.T) { now = now.add(300 * time.Millisecond); id.expire(now); check() },
+			"time":    func(*rapid.T) { now = now.Add(300 * time.Millisecond); id.expire(now); check() },
 			"":        func(*rapid.T) {},
 		})
 		for len(running)+len(waiting)+len(resting) > 0 {
 			for _, r := range running {
 				id.release(r.traces[0], now)
 			}
-			running, now = nil, now.add(time.Second)
+			running, now = nil, now.Add(time.Second)
 			id.expire(now)
 			check()
 		}
@@ -134,12 +135,12 @@ func TestHandlesRunOut(t *testing.T) {
 	if wait == nil || isGranted(wait) {
 		t.Fatal("both halves got handles, there are enough for one")
 	}
-	id.release(all[0], instant(time.Second))
-	id.expire(instant(time.Second) - 1)
+	id.release(all[0], mono.Instant(time.Second))
+	id.expire(mono.Instant(time.Second) - 1)
 	if isGranted(wait) {
 		t.Error("handles in quarantine were given away")
 	}
-	if id.expire(instant(time.Second)); !isGranted(wait) {
+	if id.expire(mono.Instant(time.Second)); !isGranted(wait) {
 		t.Error("not served when handles were free")
 	}
 }
@@ -221,7 +222,7 @@ func TestSequenceNumbers(t *testing.T) {
 			}
 		}
 		id.release(first, 0)
-		later := instant(rapid.Int64Range(int64(time.Second), int64(8*time.Second)).Draw(t, "later"))
+		later := mono.Instant(rapid.Int64Range(int64(time.Second), int64(8*time.Second)).Draw(t, "later"))
 		second := tracesOf(1, traceroute.Spec{Method: traceroute.TCP, PacketsPerTTL: 10}, packet.TCP)[0]
 		id.reserve([]*trace{second}, later) // on the same ten ports
 		for i := range first.flows {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
@@ -38,10 +39,10 @@ func TestUnplacedInTime(t *testing.T) {
 				trace, id := testTrace(traceroute.Spec{Wait: s}, typ)
 				defer id.release(trace, 0)
 				for i, at := range tt.sent {
-					trace.reserve(0, i+1, instant(at), 0, id)
+					trace.reserve(0, i+1, mono.Instant(at), 0, id)
 				}
 				for _, a := range tt.arrivals {
-					got := trace.onUnplaced(0, answer{receipt: receipt{user: moment{mono: instant(a.at)}}, from: trace.target, arrival: true, ends: true})
+					got := trace.onUnplaced(0, answer{receipt: receipt{user: moment{mono: mono.Instant(a.at)}}, from: trace.target, arrival: true, ends: true})
 					if got != a.want {
 						t.Errorf("answer at %v: %v, want %v", a.at, got, a.want)
 					}
@@ -70,10 +71,10 @@ func TestUnplacedFlood(t *testing.T) {
 	trace, id := testTrace(traceroute.Spec{Wait: s}, packet.UDP)
 	defer id.release(trace, 0)
 	trace.reserve(0, 1, 0, 0, id)
-	trace.reserve(0, 2, instant(s/2), 0, id)
+	trace.reserve(0, 2, mono.Instant(s/2), 0, id)
 	const flood = 1000
 	for range flood {
-		trace.onUnplaced(0, answer{receipt: receipt{user: moment{mono: instant(s * 5 / 4)}}, from: trace.target, arrival: true, ends: true})
+		trace.onUnplaced(0, answer{receipt: receipt{user: moment{mono: mono.Instant(s * 5 / 4)}}, from: trace.target, arrival: true, ends: true})
 	}
 	if len(trace.answers) != 1 || trace.counts.Duplicates != flood-1 {
 		t.Errorf("%d answers kept, %d duplicates; want 1 and %d", len(trace.answers), trace.counts.Duplicates, flood-1)

@@ -2,6 +2,7 @@ package prober
 
 import (
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
@@ -17,7 +18,7 @@ type match struct {
 // that is over, forged when it identifies one and carries too little evidence.
 // docs/adr/0001 has the table of what identifies and what authenticates a
 // probe of each type.
-func (id *identity) find(r *packet.Reply, now instant) (match, fate) {
+func (id *identity) find(r *packet.Reply, now mono.Instant) (match, fate) {
 	switch r.Kind {
 	case packet.EchoReply:
 		return id.findEcho(r, now)
@@ -77,7 +78,7 @@ func (id *identity) byTag(m *match, tag uint64, likely int) (ttl int, ok bool) {
 // has seen the request, and hosts do answer from another address. Some hosts
 // return other data, or none; their replies have to come from the target and
 // count as weak evidence.
-func (id *identity) findEcho(r *packet.Reply, now instant) (match, fate) {
+func (id *identity) findEcho(r *packet.Reply, now mono.Instant) (match, fate) {
 	m, why := id.byHandle(echoSpace, handle(r.EchoID))
 	if why != matched {
 		return id.unknown(why, echoSpace, r.From, now)
@@ -99,7 +100,7 @@ func (id *identity) findEcho(r *packet.Reply, now instant) (match, fate) {
 // 3.10.7.3). A reset may also acknowledge the SYN's own number, the number 0,
 // or nothing: the last two identify the flow only, and no more than guessing a
 // port takes to make them.
-func (id *identity) findTCP(r *packet.Reply, now instant) (match, fate) {
+func (id *identity) findTCP(r *packet.Reply, now mono.Instant) (match, fate) {
 	m, why := id.byEndpoint(endpoint{tcpSpace, r.From, r.SourcePort, r.TargetPort})
 	if why != matched {
 		return id.unknownPort(why, tcpSpace, r.TargetPort, r.From, now)
@@ -124,7 +125,7 @@ func (id *identity) findTCP(r *packet.Reply, now instant) (match, fate) {
 
 // findUDP knows the flow by its endpoint, and the TTL only when the answer
 // repeats the first bytes of the probe.
-func (id *identity) findUDP(r *packet.Reply, now instant) (match, fate) {
+func (id *identity) findUDP(r *packet.Reply, now mono.Instant) (match, fate) {
 	m, why := id.byEndpoint(endpoint{udpSpace, r.From, r.SourcePort, r.TargetPort})
 	if why != matched {
 		return id.unknownPort(why, udpSpace, r.TargetPort, r.From, now)
@@ -137,7 +138,7 @@ func (id *identity) findUDP(r *packet.Reply, now instant) (match, fate) {
 	return id.judge(m, weak, now)
 }
 
-func (id *identity) findGRE(r *packet.Reply, now instant) (match, fate) {
+func (id *identity) findGRE(r *packet.Reply, now mono.Instant) (match, fate) {
 	if !r.HasKey {
 		return match{}, foreign
 	}
@@ -150,7 +151,7 @@ func (id *identity) findGRE(r *packet.Reply, now instant) (match, fate) {
 	if !isGRE || r.From != t.target || r.Key != t.flows[m.flow].key() {
 		return id.judge(m, none, now)
 	}
-	if r.Kind == packet.GREAnswer && t.flows[m.flow].egress.source == t.target {
+	if r.Kind == packet.GREAnswer && t.flows[m.flow].egress.Source == t.target {
 		return match{}, foreign // our own probe, on its way through this host
 	}
 	if r.Kind == packet.Decapsulated {

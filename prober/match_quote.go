@@ -1,11 +1,14 @@
 package prober
 
-import "probe-agent/packet"
+import (
+	"probe-agent/packet"
+	"probe-agent/prober/mono"
+)
 
 // findQuoted finds the probe that an ICMP error quotes. Middleboxes rewrite
 // single fields of what they forward or quote, and most routers quote 8 bytes
 // behind the IP header, so no field is needed that another can stand in for.
-func (id *identity) findQuoted(q *packet.Quote, now instant) (match, fate) {
+func (id *identity) findQuoted(q *packet.Quote, now mono.Instant) (match, fate) {
 	if q.Fragment {
 		return match{}, foreign // no probe is fragmented, and nothing behind the IP header is quoted
 	}

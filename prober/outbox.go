@@ -1,6 +1,10 @@
 package prober
 
-import "probe-agent/packet"
+import (
+	"probe-agent/packet"
+	"probe-agent/prober/mono"
+	"probe-agent/prober/pacing"
+)
 
 // outbox is a reused batch: packets and what they are.
 type outbox struct {
@@ -14,23 +18,23 @@ type outbox struct {
 type outgoing struct {
 	trace     *trace
 	flow, ttl int
-	pace      *prefixPace // which it counts for, also when its trace has left that; may be nil
+	prefix    *pacing.PrefixCount // which it counts for, also when its trace has left that; may be nil
 }
 
 // refresh sets the time of sending, and drops probes of traces that have ended
 // and probes past the end of a path that has become known since they were
 // built.
-func (box *outbox) refresh(now instant, epoch uint16) {
+func (box *outbox) refresh(now mono.Instant, epoch uint16) {
 	kept := 0
 	for i := range box.count {
 		p := box.probes[i]
 		if p.trace.finished {
-			p.pace.stayed()
+			p.prefix.Cancel()
 			continue
 		}
 		if p.ttl > p.trace.extent(p.flow%len(p.trace.flows), p.trace.end()) {
 			p.trace.withdraw(p.flow, p.ttl)
-			p.pace.stayed()
+			p.prefix.Cancel()
 			continue
 		}
 		p.trace.slotAt(p.flow, p.ttl).sent = sending{user: now, epoch: epoch}
@@ -43,7 +47,7 @@ func (box *outbox) refresh(now instant, epoch uint16) {
 // paced reports whether any of the box's probes counts for a pace.
 func (box *outbox) paced() bool {
 	for i := range box.count {
-		if box.probes[i].pace != nil {
+		if box.probes[i].prefix != nil {
 			return true
 		}
 	}

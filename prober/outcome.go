@@ -5,14 +5,15 @@ import (
 	"slices"
 	"time"
 
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
 // newResult renders the state of a trace, or of the two halves of a GREICMP
 // trace, as of now and the clock's epoch now.
-func newResult(traces []*trace, started time.Time, now instant, epoch uint16) *traceroute.Result {
+func newResult(traces []*trace, started time.Time, now mono.Instant, epoch uint16) *traceroute.Result {
 	first := traces[0]
-	r := &traceroute.Result{Spec: first.spec, Source: first.source, Started: started, Duration: now.since(first.started)}
+	r := &traceroute.Result{Spec: first.spec, Source: first.source, Started: started, Duration: now.Since(first.started)}
 	var top int
 	top, r.Stop = pathOf(traces)
 	size := 0
@@ -95,7 +96,7 @@ func (t *trace) report(r *traceroute.Result, top int, encapsulated bool, epoch u
 			if ttl > top || ttl > t.extent(flow, end) {
 				r.Counts.Beyond++
 				if s.answer != 0 && t.answers[s.answer-1].kind.IsError() {
-					from, at := t.answers[s.answer-1].from, s.sent.user.since(t.started)
+					from, at := t.answers[s.answer-1].from, s.sent.user.Since(t.started)
 					beyond = append(beyond, surplus{from: from, sent: at, encapsulated: encapsulated})
 				}
 				continue
@@ -124,7 +125,7 @@ func (t *trace) shown(flow, ttl int) *slot {
 func (t *trace) probe(flow, ttl int, encapsulated bool) traceroute.Probe {
 	return traceroute.Probe{
 		TTL: uint8(ttl), Flow: uint16(flow), Encapsulated: encapsulated,
-		Sent: t.shown(flow, ttl).sent.user.since(t.started),
+		Sent: t.shown(flow, ttl).sent.user.Since(t.started),
 	}
 }
 

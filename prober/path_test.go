@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
+	"probe-agent/prober/pacing"
 	"probe-agent/traceroute"
 )
 
@@ -37,9 +39,9 @@ type course struct {
 }
 
 type event struct {
-	at        instant
+	at        mono.Instant
 	flow, ttl int
-	sent      instant
+	sent      mono.Instant
 }
 
 type events []event
@@ -60,11 +62,11 @@ var sharedIdentity = sync.OnceValue(func() *identity {
 	return newIdentity(ports)
 })
 
-type openGate struct{}
+type unlimited struct{}
 
-func (openGate) opens(int, egress) instant { return 0 }
+func (unlimited) ReadyAt(int, pacing.Egress) mono.Instant { return 0 }
 
-func (openGate) again(_ int, _ egress, at instant, _ uint32) instant { return at }
+func (unlimited) RetryAt(_ int, _ pacing.Egress, at mono.Instant, _ uint32) mono.Instant { return at }
 
 func testTrace(spec traceroute.Spec, typ packet.Type) (*trace, *identity) {
 	spec.Target = netip.MustParseAddr("198.51.100.1")
@@ -89,10 +91,10 @@ func (p path) run(spec traceroute.Spec) course {
 	c := course{trace: t, perTTL: map[int][]time.Duration{}}
 	var coming events
 	heard := map[int]bool{}
-	now := instant(0)
+	now := mono.Instant(0)
 	target := t.target
 	for {
-		s := t.next(now, now, openGate{})
+		s := t.next(now, now, unlimited{})
 		switch s.action {
 		case send:
 			t.reserve(s.flow, s.ttl, now, 0, id)
@@ -102,9 +104,9 @@ func (p path) run(spec traceroute.Spec) course {
 				c.past++
 			}
 			if hop := min(s.ttl, p.hops); !p.silent[hop] {
-				heap.Push(&coming, event{at: now.add(p.hopRTT(hop)), flow: s.flow, ttl: s.ttl, sent: now})
+				heap.Push(&coming, event{at: now.Add(p.hopRTT(hop)), flow: s.flow, ttl: s.ttl, sent: now})
 			}
-			now = now.add(packetCost)
+			now = now.Add(packetCost)
 			continue
 		case retryNow:
 			t.startRetry(id, now)
@@ -115,8 +117,8 @@ func (p path) run(spec traceroute.Spec) course {
 			return c
 		}
 		wake := s.wake
-		if p.tick > 0 && wake != forever {
-			wake = max(wake, now.add(p.tick))
+		if p.tick > 0 && wake != mono.Forever {
+			wake = max(wake, now.Add(p.tick))
 		}
 		if len(coming) > 0 && coming[0].at <= wake {
 			e := heap.Pop(&coming).(event)

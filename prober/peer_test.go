@@ -3,6 +3,8 @@ package prober
 import (
 	"container/heap"
 	"time"
+
+	"probe-agent/prober/mono"
 )
 
 // simultaneous is how many probes traceroute(8) waits for at one time.
@@ -10,7 +12,7 @@ const simultaneous = 16
 
 // theirProbe is one probe of traceroute(8).
 type theirProbe struct {
-	sent, at instant // at: when its answer comes; forever for none
+	sent, at mono.Instant // at: when its answer comes; mono.Forever for none
 	out      bool
 	done     bool
 }
@@ -26,20 +28,20 @@ func (p path) runTraceroute(q, maxTTL int, wait time.Duration) course {
 	var coming events
 	heard := map[int]bool{}
 	start, end := 0, len(probes)
-	now := instant(0)
+	now := mono.Instant(0)
 	for {
-		flying, wake := 0, forever
+		flying, wake := 0, mono.Forever
 		for n := start; n < end; n++ {
 			pb := &probes[n]
 			ttl := n/q + 1
 			if n == start && pb.out && !pb.done {
-				wake = pb.sent.add(wait)
+				wake = pb.sent.Add(wait)
 				pb.done = wake <= now
 			}
 			if pb.done {
 				if n == start {
 					start++
-					wake = forever
+					wake = mono.Forever
 				}
 				if ttl >= p.hops && pb.at <= now {
 					end = ttl * q
@@ -47,19 +49,19 @@ func (p path) runTraceroute(q, maxTTL int, wait time.Duration) course {
 				continue
 			}
 			if !pb.out {
-				pb.out, pb.sent, pb.at = true, now, forever
+				pb.out, pb.sent, pb.at = true, now, mono.Forever
 				c.sent++
 				if ttl > p.hops {
 					c.past++
 				}
 				if hop := min(ttl, p.hops); !p.silent[hop] {
-					pb.at = now.add(p.hopRTT(hop))
+					pb.at = now.Add(p.hopRTT(hop))
 					heap.Push(&coming, event{at: pb.at, flow: n, ttl: ttl})
 				}
-				now = now.add(packetCost)
+				now = now.Add(packetCost)
 			}
-			if wake == forever {
-				wake = pb.sent.add(wait)
+			if wake == mono.Forever {
+				wake = pb.sent.Add(wait)
 			}
 			if flying++; flying >= simultaneous {
 				break

@@ -1,12 +1,17 @@
 package prober
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"probe-agent/prober/mono"
+	"probe-agent/prober/pacing"
+)
 
 // step is what a trace wants next.
 type step struct {
 	action    action
-	flow, ttl int     // of send
-	wake      instant // of wait: when to ask again, if nothing happens before; of listen: see there
+	flow, ttl int          // of send
+	wake      mono.Instant // of wait: when to ask again, if nothing happens before; of listen: see there
 }
 
 type action uint8
@@ -22,22 +27,17 @@ const (
 	retryNow
 )
 
-// forever is later than anything.
-const forever = instant(1<<63 - 1)
-
-// gate tells when a probe may be sent to a TTL, as far as others are
-// concerned: routers near us are asked by all traces.
-type gate interface {
-	opens(ttl int, from egress) instant
-	// again returns when to ask again for a TTL that opens later, at the
-	// given time.
-	again(ttl int, from egress, at instant, chance uint32) instant
+// hopLimiter says when a probe may be sent to a TTL, as far as other traces are
+// concerned: they share the nearest routers. See pacing.HopLimiter.
+type hopLimiter interface {
+	ReadyAt(ttl int, from pacing.Egress) mono.Instant
+	RetryAt(ttl int, from pacing.Egress, ready mono.Instant, random uint32) mono.Instant
 }
 
 // next plans: which probe to send now, or how long to wait, or that all is
 // known. Everything that arrived until heard has been heard; that a reply is
 // missing shows no earlier. It changes nothing.
-func (t *trace) next(now, heard instant, near gate) step {
+func (t *trace) next(now, heard mono.Instant, hops hopLimiter) step {
 	if t.err != nil {
 		return step{action: finish}
 	}
@@ -45,12 +45,12 @@ func (t *trace) next(now, heard instant, near gate) step {
 		return step{action: wait, wake: t.rest}
 	}
 	w := t.window(now, heard)
-	p := plan{wake: forever}
+	p := plan{wake: mono.Forever}
 	// In order of TTL, as traceroute(8): what is nearest is known to exist, and
 	// where the target or a router limits its answers, those to the probes
 	// past it come last.
 	for ttl := 1; ttl <= t.ceiling; ttl++ {
-		if flow, at := t.due(&p, &w, ttl, now, near); at <= now {
+		if flow, at := t.due(&p, &w, ttl, now, hops); at <= now {
 			return step{action: send, flow: flow, ttl: ttl}
 		}
 	}
@@ -60,7 +60,7 @@ func (t *trace) next(now, heard instant, near gate) step {
 	switch {
 	case p.wake <= now:
 		return step{action: listen, wake: p.wake}
-	case p.pending || p.wake != forever:
+	case p.pending || p.wake != mono.Forever:
 		return step{action: wait, wake: p.wake}
 	}
 	switch at := t.drained(w.end); {
@@ -69,7 +69,7 @@ func (t *trace) next(now, heard instant, near gate) step {
 	case at <= now:
 		return step{action: listen, wake: at}
 	default:
-		s := t.nextRetry(now, heard, at, w.end, near)
+		s := t.nextRetry(now, heard, at, w.end, hops)
 		if s.action == wait {
 			s.wake = min(s.wake, at)
 		}
@@ -79,27 +79,27 @@ func (t *trace) next(now, heard instant, near gate) step {
 
 // plan gathers, while the TTLs are looked through, when to look again.
 type plan struct {
-	wake    instant
+	wake    mono.Instant
 	pending bool // something is left to send that a reply or time can release
 }
 
-// due returns the flow of the next probe to a TTL and when it may go: forever
+// due returns the flow of the next probe to a TTL and when it may go: mono.Forever
 // when there is none, or the window does not allow it.
-func (t *trace) due(p *plan, w *window, ttl int, now instant, near gate) (flow int, at instant) {
+func (t *trace) due(p *plan, w *window, ttl int, now mono.Instant, hops hopLimiter) (flow int, at mono.Instant) {
 	if t.unsent[ttl] == 0 {
-		return 0, forever
+		return 0, mono.Forever
 	}
 	if flow = t.unsentFlow(ttl, w); flow < 0 {
-		return 0, forever
+		return 0, mono.Forever
 	}
 	if !w.allows(ttl, int(t.sentAt[ttl]), len(t.flows)) {
 		p.pending = true
-		return 0, forever
+		return 0, mono.Forever
 	}
 	egress := t.flows[flow].egress
-	at = near.opens(ttl, egress)
+	at = hops.ReadyAt(ttl, egress)
 	if at > now {
-		at = near.again(ttl, egress, at, t.turn+uint32(ttl)*2654435761)
+		at = hops.RetryAt(ttl, egress, at, t.turn+uint32(ttl)*2654435761)
 		p.wake = min(p.wake, at)
 	}
 	return flow, at

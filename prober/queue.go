@@ -1,5 +1,9 @@
 package prober
 
+import (
+	"probe-agent/prober/mono"
+)
+
 // queueState says where a trace waits for the sender.
 type queueState uint8
 
@@ -41,12 +45,12 @@ func (q *schedule) pop(lane int) *trace {
 	return t
 }
 
-// sleep puts t to sleep until wake. forever leaves it to its replies.
-func (q *schedule) sleep(t *trace, wake instant) {
+// sleep puts t to sleep until wake. mono.Forever leaves it to its replies.
+func (q *schedule) sleep(t *trace, wake mono.Instant) {
 	if t.queued == sleeping {
 		q.remove(t)
 	}
-	if wake == forever {
+	if wake == mono.Forever {
 		return
 	}
 	t.wake, t.queued, t.heapAt = wake, sleeping, len(q.sleepers)
@@ -55,16 +59,16 @@ func (q *schedule) sleep(t *trace, wake instant) {
 }
 
 // wakeDue makes every trace ready whose time has come.
-func (q *schedule) wakeDue(now instant) {
+func (q *schedule) wakeDue(now mono.Instant) {
 	for len(q.sleepers) > 0 && q.sleepers[0].wake <= now {
 		q.push(q.sleepers[0])
 	}
 }
 
-// nextWake returns when the first sleeper wakes, or forever.
-func (q *schedule) nextWake() instant {
+// nextWake returns when the first sleeper wakes, or mono.Forever.
+func (q *schedule) nextWake() mono.Instant {
 	if len(q.sleepers) == 0 {
-		return forever
+		return mono.Forever
 	}
 	return q.sleepers[0].wake
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"probe-agent/prober/mono"
 )
 
 // TestSchedule holds the queue against a plain list.
@@ -11,7 +13,7 @@ func TestSchedule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := newSchedule(1)
 		traces := make([]trace, 12)
-		wakes := map[*trace]instant{}
+		wakes := map[*trace]mono.Instant{}
 		var fifo []*trace
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
@@ -27,7 +29,7 @@ func TestSchedule(t *testing.T) {
 				if tr.queued == ready {
 					t.Skip()
 				}
-				wake := instant(rapid.IntRange(1, 20).Draw(t, "wake"))
+				wake := mono.Instant(rapid.IntRange(1, 20).Draw(t, "wake"))
 				q.sleep(tr, wake)
 				wakes[tr] = wake
 			},
@@ -46,7 +48,7 @@ func TestSchedule(t *testing.T) {
 				}
 			},
 			"wake": func(t *rapid.T) {
-				now := instant(rapid.IntRange(0, 20).Draw(t, "now"))
+				now := mono.Instant(rapid.IntRange(0, 20).Draw(t, "now"))
 				r := &q.ready[0]
 				before := r.count
 				q.wakeDue(now)
@@ -66,7 +68,7 @@ func TestSchedule(t *testing.T) {
 				}
 			},
 			"": func(t *rapid.T) {
-				next := forever
+				next := mono.Forever
 				for _, wake := range wakes {
 					next = min(next, wake)
 				}

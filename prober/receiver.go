@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 )
 
 // receiveBackoff is waited after an error of a receive queue, such as an
@@ -110,7 +111,7 @@ func (e *Engine) dispatch(r *packet.Reply, at receipt) (*trace, fate) {
 }
 
 // react does what a trace wants after news.
-func (e *Engine) react(t *trace, now instant) {
+func (e *Engine) react(t *trace, now mono.Instant) {
 	if t.finished || t.queued == ready {
 		return
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"probe-agent/prober/mono"
 )
 
 // A probe that the host refuses is tried again: rules and routes may be in
@@ -39,7 +41,7 @@ func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
 	now := e.now().mono
 	for _, p := range box.probes[:sent] {
 		e.unbusy(p.trace)
-		p.pace.left(now)
+		p.prefix.Sent(now)
 	}
 	box.keep(func(i int) bool { return i >= sent })
 	switch {
@@ -60,13 +62,13 @@ func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
 // refused takes the first probe of the box back, and with it all others of
 // its trace, which would take the same way out. The other traces' ways may be
 // open. The caller holds mu.
-func (e *Engine) refused(box *outbox, err error, now instant) {
+func (e *Engine) refused(box *outbox, err error, now mono.Instant) {
 	t := box.probes[0].trace
 	box.keep(func(i int) bool {
 		p := box.probes[i]
 		if p.trace == t {
 			t.withdraw(p.flow, p.ttl)
-			p.pace.left(now) // a host that refuses is asked no more often than one that sends
+			p.prefix.Sent(now) // a host that refuses is asked no more often than one that sends
 		}
 		return p.trace != t
 	})
@@ -77,13 +79,13 @@ func (e *Engine) refused(box *outbox, err error, now instant) {
 		e.starve(t, now, err)
 		if !resting {
 			t.backoff = min(maxBackoff, max(minBackoff, 2*t.backoff))
-			t.rest = now.add(t.backoff)
+			t.rest = now.Add(t.backoff)
 		}
 	case resting: // built before the refusal that it rests for
 		e.totals.Refused++
 	default:
 		e.totals.Refused++
-		t.rest = now.add(refusalPause << t.refusals)
+		t.rest = now.Add(refusalPause << t.refusals)
 		t.refusals++
 		if t.refusals >= refusalLimit {
 			e.giveUp(t, err)
@@ -97,13 +99,13 @@ func (e *Engine) refused(box *outbox, err error, now instant) {
 
 // starve notes that a probe of t waits for room, and gives t up when none has
 // found any for too long.
-func (e *Engine) starve(t *trace, now instant, err error) {
+func (e *Engine) starve(t *trace, now mono.Instant, err error) {
 	switch {
 	case t.finished:
 	case !t.busy:
 		t.busy, t.busySince = true, now
 		e.busyTraces.Add(1)
-	case now.since(t.busySince) >= busyLimit:
+	case now.Since(t.busySince) >= busyLimit:
 		e.giveUp(t, err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"probe-agent/prober/mono"
 )
 
 // reservation is the wait of one caller for the identifiers of its traces.
@@ -15,7 +17,7 @@ type reservation struct {
 // reserve allocates the identifiers of all traces, or none, and then returns
 // what the caller has to wait for. Those that wait for the same are served in
 // the order in which they came.
-func (id *identity) reserve(traces []*trace, now instant) *reservation {
+func (id *identity) reserve(traces []*trace, now mono.Instant) *reservation {
 	id.expire(now)
 	for _, t := range traces {
 		for _, d := range []destination{{space: spaceOf(t.typ)}, destinationOf(t)} {
@@ -37,7 +39,7 @@ func (id *identity) enqueue(d destination, traces []*trace) *reservation {
 }
 
 // acquireAll allocates the identifiers of all traces, or none.
-func (id *identity) acquireAll(traces []*trace, now instant) (short destination, ok bool) {
+func (id *identity) acquireAll(traces []*trace, now mono.Instant) (short destination, ok bool) {
 	for i, t := range traces {
 		if short, ok := id.acquire(t, now); !ok {
 			for _, taken := range traces[:i] {
@@ -50,7 +52,7 @@ func (id *identity) acquireAll(traces []*trace, now instant) (short destination,
 }
 
 // serve grants what waits for d, as far as there is enough.
-func (id *identity) serve(d destination, now instant) {
+func (id *identity) serve(d destination, now mono.Instant) {
 	queue := id.queues[d]
 	for len(queue) > 0 {
 		r := queue[0]
@@ -72,17 +74,17 @@ func (id *identity) serve(d destination, now instant) {
 // waiting reports whether any reservation waits.
 func (id *identity) waiting() bool { return len(id.queues) > 0 }
 
-// nextExpiry returns when the next quarantine ends, or forever.
-func (id *identity) nextExpiry() instant {
+// nextExpiry returns when the next quarantine ends, or mono.Forever.
+func (id *identity) nextExpiry() mono.Instant {
 	if len(id.quarantine) == 0 {
-		return forever
+		return mono.Forever
 	}
 	return id.quarantine[0].until
 }
 
 // giveBack frees the identifiers of traces that have sent nothing: no late
 // answer can name them.
-func (id *identity) giveBack(traces []*trace, now instant) {
+func (id *identity) giveBack(traces []*trace, now mono.Instant) {
 	for _, t := range traces {
 		id.revert(t)
 	}
@@ -93,7 +95,7 @@ func (id *identity) giveBack(traces []*trace, now instant) {
 }
 
 // abandon gives a reservation up, or releases what it was granted.
-func (id *identity) abandon(r *reservation, now instant) {
+func (id *identity) abandon(r *reservation, now mono.Instant) {
 	select {
 	case <-r.granted:
 		id.giveBack(r.traces, now)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
@@ -61,10 +62,10 @@ func (t *trace) answeredAgain(flow, ttl int) bool {
 }
 
 // nextRetry plans the retry: which probe to send now, when to ask again, or none
-// (a wake of forever). The trace itself has nothing left to send, and ends at
+// (a wake of mono.Forever). The trace itself has nothing left to send, and ends at
 // the given time. An action of retryNow asks for the retry's flows.
-func (t *trace) nextRetry(now, heard, until instant, end int, near gate) step {
-	s := step{action: wait, wake: forever}
+func (t *trace) nextRetry(now, heard, until mono.Instant, end int, hops hopLimiter) step {
+	s := step{action: wait, wake: mono.Forever}
 	if t.typ != packet.TCP || t.slowest == 0 || t.retry != nil && t.retry.flows == nil {
 		return s
 	}
@@ -78,14 +79,14 @@ func (t *trace) nextRetry(now, heard, until instant, end int, near gate) step {
 	}
 	for ttl := 1; ttl <= last; ttl++ {
 		due, silent := t.overdue(ttl)
-		if !silent || due.add(t.slowest) > until {
+		if !silent || due.Add(t.slowest) > until {
 			continue // answered, or there is no time left for an answer
 		}
 		for flow := range flows {
 			if again := t.again(flow, ttl); again != nil && again.state == sent {
 				continue
 			}
-			at := max(due, near.opens(ttl, t.flows[flow].egress))
+			at := max(due, hops.ReadyAt(ttl, t.flows[flow].egress))
 			switch {
 			case at > now:
 				s.wake = min(s.wake, at)
@@ -103,7 +104,7 @@ func (t *trace) nextRetry(now, heard, until instant, end int, near gate) step {
 
 // overdue returns when a TTL that no answer has come from is to be probed
 // again; silent is false when one has, or some flow has not probed it yet.
-func (t *trace) overdue(ttl int) (at instant, silent bool) {
+func (t *trace) overdue(ttl int) (at mono.Instant, silent bool) {
 	for flow := range t.flows {
 		s := t.slot(flow, ttl)
 		if s.state != sent || s.answer != 0 {
@@ -111,12 +112,12 @@ func (t *trace) overdue(ttl int) (at instant, silent bool) {
 		}
 		at = max(at, s.sent.user)
 	}
-	return at.add(t.slowest + t.slowest/2 + retryGrace), true
+	return at.Add(t.slowest + t.slowest/2 + retryGrace), true
 }
 
 // startRetry gives the trace the flows of its retry, or notes that there are
 // none to be had.
-func (t *trace) startRetry(id *identity, now instant) {
+func (t *trace) startRetry(id *identity, now mono.Instant) {
 	r := &retry{}
 	t.retry = r
 	flows := make([]flow, len(t.flows))
@@ -137,7 +138,7 @@ func (t *trace) startRetry(id *identity, now instant) {
 }
 
 // reserveRetry is reserve for a flow of the retry.
-func (t *trace) reserveRetry(flow, ttl int, now instant, epoch uint16) packet.Mark {
+func (t *trace) reserveRetry(flow, ttl int, now mono.Instant, epoch uint16) packet.Mark {
 	f := t.flowAt(flow)
 	*t.slotAt(flow, ttl) = slot{sent: sending{user: now, epoch: epoch}, state: sent}
 	t.counts.Retried++

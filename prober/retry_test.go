@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
 // TestRetryIsReportedOnce: a router that answers the retry on each flow is
 // reported to the feed once for its TTL, and each of its answers counts.
 func TestRetryIsReportedOnce(t *testing.T) {
-	const rtt = instant(10 * time.Millisecond)
+	const rtt = mono.Instant(10 * time.Millisecond)
 	trace, id := testTrace(traceroute.Spec{}, packet.TCP)
 	defer id.release(trace, 0)
 	responders := make(chan traceroute.Responder, 10)

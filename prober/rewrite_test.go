@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 )
 
 // rewriting changes one field of a quoted probe, as middleboxes on the way of
@@ -185,7 +186,7 @@ func TestMissesEndTheTrust(t *testing.T) {
 	if got := id.watched[tr.target].misses[echoSpace]; got != suspicion {
 		t.Errorf("trusted until %d identifiers were tried, want %d", got, suspicion)
 	}
-	if !id.trusting(tr, instant(suspicionWindow)+1) {
+	if !id.trusting(tr, mono.Instant(suspicionWindow)+1) {
 		t.Error("not trusted after the window")
 	}
 }

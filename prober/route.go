@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"probe-agent/packet"
+	"probe-agent/prober/pacing"
 	"probe-agent/traceroute"
 )
 
@@ -105,10 +106,10 @@ func (e *Engine) route(traces []*trace) error {
 	n = 0
 	for _, t := range traces {
 		for i := range t.flows {
-			t.flows[i].egress = egress{r.routes[n].Source, r.routes[n].Interface}
+			t.flows[i].egress = pacing.Egress{Source: r.routes[n].Source, Interface: r.routes[n].Interface}
 			n++
 		}
-		t.source = t.flows[0].egress.source
+		t.source = t.flows[0].egress.Source
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
 )
 
 // batchSize is how many packets go into one system call.
@@ -77,9 +78,9 @@ func (e *Engine) fill() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
-	e.near.crowd = len(e.running)
+	e.hops.SetActive(len(e.running))
 	e.schedule.wakeDue(now.mono)
-	wake := forever
+	wake := mono.Forever
 	if e.identity.waiting() {
 		e.identity.expire(now.mono)
 		wake = e.identity.nextExpiry()
@@ -91,7 +92,7 @@ func (e *Engine) fill() time.Duration {
 			starved++
 			continue
 		}
-		if at := e.rate.opens(); at > now.mono {
+		if at := e.rate.ReadyAt(); at > now.mono {
 			e.schedule.push(t)
 			e.totals.Held++
 			wake = min(wake, at)
@@ -103,16 +104,16 @@ func (e *Engine) fill() time.Duration {
 	}
 	wake = min(wake, e.schedule.nextWake())
 	e.sleeping = wake
-	if wake == forever {
+	if wake == mono.Forever {
 		return time.Hour
 	}
-	return max(0, wake.since(now.mono))
+	return max(0, wake.Since(now.mono))
 }
 
 // nextSend returns the next trace of the lane that has a probe to send, and
 // lets those before it do what else they want; nil when there is none, or no
 // room for its probe.
-func (e *Engine) nextSend(l *lane, now instant) (*trace, step) {
+func (e *Engine) nextSend(l *lane, now mono.Instant) (*trace, step) {
 	if !l.ready() {
 		return nil, step{}
 	}
@@ -134,7 +135,7 @@ func (e *Engine) nextSend(l *lane, now instant) (*trace, step) {
 			e.follow(t, s, now)
 			continue
 		}
-		if at := e.prefixes.opens(t, now); at > now {
+		if at := e.prefixes.ReadyAt(t.prefix, now, t.turn); at > now {
 			e.schedule.sleep(t, at)
 			continue
 		}
@@ -144,24 +145,24 @@ func (e *Engine) nextSend(l *lane, now instant) (*trace, step) {
 
 // add registers and builds one probe. It counts as sent from now on, so that
 // no answer can be faster.
-func (e *Engine) add(box *outbox, t *trace, s step, now instant) {
-	e.rate.take(now)
+func (e *Engine) add(box *outbox, t *trace, s step, now mono.Instant) {
+	e.rate.Take(now)
 	f := t.flowAt(s.flow)
-	e.near.take(s.ttl, f.egress, now)
-	pace := e.prefixes.take(t)
+	e.hops.Take(s.ttl, f.egress, now)
+	t.prefix.Take()
 	mark := t.reserve(s.flow, s.ttl, now, e.clock.epoch, e.identity)
 	n := f.template.Build(box.buffers[box.count][:], mark)
 	box.packets[box.count] = packet.Outgoing{
 		Bytes:     box.buffers[box.count][:n],
 		Token:     token(spaceOf(t.typ), f.handle, uint8(s.ttl)),
-		Interface: f.egress.index,
+		Interface: f.egress.Interface,
 	}
-	box.probes[box.count] = outgoing{trace: t, flow: s.flow, ttl: s.ttl, pace: pace}
+	box.probes[box.count] = outgoing{trace: t, flow: s.flow, ttl: s.ttl, prefix: t.prefix}
 	box.count++
 }
 
 // follow does what a step without a probe says.
-func (e *Engine) follow(t *trace, s step, now instant) {
+func (e *Engine) follow(t *trace, s step, now mono.Instant) {
 	switch s.action {
 	case finish:
 		e.finish(t)
@@ -174,7 +175,7 @@ func (e *Engine) follow(t *trace, s step, now instant) {
 
 // rouse wakes the sender when it sleeps longer than until at. The caller
 // holds mu.
-func (e *Engine) rouse(at instant) {
+func (e *Engine) rouse(at mono.Instant) {
 	if at < e.sleeping {
 		e.poke()
 	}

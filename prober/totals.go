@@ -56,7 +56,7 @@ func (e *Engine) Totals() Totals {
 		Forged: t.Replies[forged], Foreign: t.Replies[foreign], Malformed: t.Replies[malformed],
 		Running:   len(e.running),
 		NamesHeld: e.identity.held(e.now().mono),
-		RateWaits: t.Held, NearWaits: e.near.waits, PrefixWaits: e.prefixes.waits,
+		RateWaits: t.Held, NearWaits: e.hops.Waits(), PrefixWaits: e.prefixes.Waits(),
 		KernelClock: t.Clocks[traceroute.KernelClock], KernelReceiveClock: t.Clocks[traceroute.KernelReceiveClock], UserClock: t.Clocks[traceroute.UserClock],
 	}
 }

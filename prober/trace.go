@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/mono"
+	"probe-agent/prober/pacing"
 	"probe-agent/traceroute"
 )
 
@@ -55,22 +57,22 @@ type trace struct {
 	answers []answer
 	order   []uint16 // echo probes: slot index by order of sending
 
-	started   instant
+	started   mono.Instant
 	frontier  frontier
-	ceiling   int                                 // highest TTL wanted: spec.MaxTTL, or less when a twin trace has arrived
-	sentTop   int                                 // highest TTL probed so far
-	firstSent [traceroute.MaxTTLLimit + 1]instant // of the TTLs with sentAt above 0
-	sentAt    [traceroute.MaxTTLLimit + 1]uint8   // probes sent, by TTL
-	unsent    [traceroute.MaxTTLLimit + 1]uint16  // flows yet to be sent, by TTL, a bit each
-	turn      uint32                              // shuffles the order of TTLs
+	ceiling   int                                      // highest TTL wanted: spec.MaxTTL, or less when a twin trace has arrived
+	sentTop   int                                      // highest TTL probed so far
+	firstSent [traceroute.MaxTTLLimit + 1]mono.Instant // of the TTLs with sentAt above 0
+	sentAt    [traceroute.MaxTTLLimit + 1]uint8        // probes sent, by TTL
+	unsent    [traceroute.MaxTTLLimit + 1]uint16       // flows yet to be sent, by TTL, a bit each
+	turn      uint32                                   // shuffles the order of TTLs
 	counts    traceroute.Counts
 	err       error
 	refusals  int
-	rest      instant       // when the sender may be troubled again
-	twin      *trace        // the other half of a GREICMP trace
-	retry     *retry        // of the TTLs that stay silent to TCP; nil before
-	slowest   time.Duration // RTT of the slowest answer
-	pace      *prefixPace
+	rest      mono.Instant        // when the sender may be troubled again
+	twin      *trace              // the other half of a GREICMP trace
+	retry     *retry              // of the TTLs that stay silent to TCP; nil before
+	slowest   time.Duration       // RTT of the slowest answer
+	prefix    *pacing.PrefixCount // of the target; nil without a limit
 
 	changes *changes // for the feed; nil when nothing is reported
 
@@ -80,15 +82,15 @@ type trace struct {
 	finished bool
 	queued   queueState
 	heapAt   int
-	wake     instant
-	unheard  instant // since when a listen step has not been followed; 0: there is none
-	listed   bool    // in Engine.unheard
-	until    instant // of that step
+	wake     mono.Instant
+	unheard  mono.Instant // since when a listen step has not been followed; 0: there is none
+	listed   bool         // in Engine.unheard
+	until    mono.Instant // of that step
 	touched  bool
 
 	// How the trace gets on with a way out that is full.
 	busy      bool // the latest probe found no room
-	busySince instant
+	busySince mono.Instant
 	backoff   time.Duration
 }
 
@@ -107,7 +109,7 @@ func newTrace(spec traceroute.Spec, typ packet.Type, source netip.Addr, nonce ui
 		done:    make(chan struct{}),
 	}
 	for i := range t.flows {
-		t.flows[i].egress.source = source
+		t.flows[i].egress.Source = source
 	}
 	for ttl := range t.unsent {
 		t.unsent[ttl] = 1<<len(t.flows) - 1
@@ -132,7 +134,7 @@ func (t *trace) slot(flow, ttl int) *slot { return &t.slots[t.index(flow, ttl)] 
 // reserve registers the probe of flow and TTL as sent at now and returns the
 // mark to build it with. It comes before the sending, so that no answer can
 // be faster.
-func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) packet.Mark {
+func (t *trace) reserve(flow, ttl int, now mono.Instant, epoch uint16, id *identity) packet.Mark {
 	if flow >= len(t.flows) {
 		return t.reserveRetry(flow, ttl, now, epoch)
 	}
@@ -168,7 +170,7 @@ func (t *trace) reserve(flow, ttl int, now instant, epoch uint16, id *identity) 
 // leavesFrom reports whether addr is a source address of the trace.
 func (t *trace) leavesFrom(addr netip.Addr) bool {
 	for i := range t.flows {
-		if t.flows[i].egress.source == addr {
+		if t.flows[i].egress.Source == addr {
 			return true
 		}
 	}
@@ -294,8 +296,8 @@ func (t *trace) extent(flow, end int) int {
 
 // drained returns when nothing more can come: nothing is left to send and
 // every probe of interest is answered, or will have had its wait.
-func (t *trace) drained(end int) instant {
-	var at instant
+func (t *trace) drained(end int) mono.Instant {
+	var at mono.Instant
 	for flow := range t.flows {
 		for ttl := t.extent(flow, end); ttl >= 1; ttl-- {
 			s := t.slot(flow, ttl)
@@ -303,7 +305,7 @@ func (t *trace) drained(end int) instant {
 				s = again
 			}
 			if s.state == sent && s.answer == 0 {
-				at = max(at, s.sent.user.add(t.spec.Wait))
+				at = max(at, s.sent.user.Add(t.spec.Wait))
 			}
 		}
 	}

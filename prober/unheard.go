@@ -1,6 +1,10 @@
 package prober
 
-import "time"
+import (
+	"time"
+
+	"probe-agent/prober/mono"
+)
 
 // A busy host may let this process run only after a probe's wait is over, and
 // a stopped process (SIGSTOP, the cgroup freezer, a virtual machine that moves)
@@ -18,22 +22,22 @@ const (
 )
 
 // arrivals keeps, by queue, until when everything that arrived has been heard.
-type arrivals []instant
+type arrivals []mono.Instant
 
 // note notes that everything that arrived on a queue until then has been heard.
-func (a arrivals) note(queue int, until instant) { a[queue] = max(a[queue], until) }
+func (a arrivals) note(queue int, until mono.Instant) { a[queue] = max(a[queue], until) }
 
 // taken notes that a packet of a queue with the kernel's stamp was taken by now,
 // and so were all before it: a socket keeps the order of arrival.
 func (a arrivals) taken(queue int, kernel int64, now moment) {
 	if kernel != 0 {
-		a.note(queue, now.mono.add(-max(0, time.Duration(now.wall-kernel))))
+		a.note(queue, now.mono.Add(-max(0, time.Duration(now.wall-kernel))))
 	}
 }
 
 // heard returns until when everything that arrived on any queue has been heard.
-func (a arrivals) heard() instant {
-	heard := forever
+func (a arrivals) heard() mono.Instant {
+	heard := mono.Forever
 	for _, until := range a {
 		heard = min(heard, until)
 	}
@@ -41,12 +45,12 @@ func (a arrivals) heard() instant {
 }
 
 // next asks a trace what it wants now. The caller holds mu.
-func (e *Engine) next(t *trace, now instant) step {
+func (e *Engine) next(t *trace, now mono.Instant) step {
 	heard := e.arrivals.heard()
-	if t.unheard != 0 && now.since(t.unheard) >= catchUpLimit {
+	if t.unheard != 0 && now.Since(t.unheard) >= catchUpLimit {
 		heard = now
 	}
-	s := t.next(now, min(now, heard), e.near)
+	s := t.next(now, min(now, heard), e.hops)
 	if s.action != listen {
 		t.unheard = 0
 	}
@@ -55,7 +59,7 @@ func (e *Engine) next(t *trace, now instant) step {
 
 // hearOut puts off what t wants until everything is heard that arrived until
 // then. The caller holds mu.
-func (e *Engine) hearOut(t *trace, until, now instant) {
+func (e *Engine) hearOut(t *trace, until, now mono.Instant) {
 	if t.unheard == 0 {
 		t.unheard = now
 	}
@@ -64,7 +68,7 @@ func (e *Engine) hearOut(t *trace, until, now instant) {
 		t.listed = true
 		e.unheard = append(e.unheard, t)
 	}
-	e.schedule.sleep(t, now.add(catchUp))
+	e.schedule.sleep(t, now.Add(catchUp))
 }
 
 // listen finds out, without the lock, which queues are empty, and reports

@@ -3,6 +3,8 @@ package prober
 import (
 	"net/netip"
 	"time"
+
+	"probe-agent/prober/mono"
 )
 
 // suspicion is how many forgeries within suspicionWindow end the trust in
@@ -19,7 +21,7 @@ const (
 // same one can have been meant.
 type watch struct {
 	traces int
-	since  instant
+	since  mono.Instant
 	misses [spaces]int
 }
 
@@ -41,21 +43,21 @@ func (id *identity) unwatch(target netip.Addr) {
 }
 
 // miss counts a packet that mentions target and no flow to it.
-func (id *identity) miss(sp space, target netip.Addr, now instant) {
+func (id *identity) miss(sp space, target netip.Addr, now mono.Instant) {
 	if w := id.watched[target]; w != nil {
 		w.roll(now)
 		w.misses[sp]++
 	}
 }
 
-func (w *watch) roll(now instant) {
-	if now.since(w.since) > suspicionWindow {
+func (w *watch) roll(now mono.Instant) {
+	if now.Since(w.since) > suspicionWindow {
 		w.since, w.misses = now, [spaces]int{}
 	}
 }
 
 // trusting reports whether answers to t are believed on little evidence.
-func (id *identity) trusting(t *trace, now instant) bool {
+func (id *identity) trusting(t *trace, now mono.Instant) bool {
 	w := id.watched[t.target]
 	w.roll(now)
 	return t.counts.Forged+w.misses[spaceOf(t.typ)] < suspicion
@@ -72,7 +74,7 @@ const (
 
 // judge settles what a packet that names a flow is, given its evidence: an
 // answer, or a forgery, which is counted.
-func (id *identity) judge(m match, e evidence, now instant) (match, fate) {
+func (id *identity) judge(m match, e evidence, now mono.Instant) (match, fate) {
 	if e == strong || e == weak && id.trusting(m.trace, now) {
 		return m, matched
 	}
@@ -82,7 +84,7 @@ func (id *identity) judge(m match, e evidence, now instant) (match, fate) {
 
 // unknown is the fate of a packet that names no flow in use, though its
 // target may be under trace.
-func (id *identity) unknown(why fate, sp space, target netip.Addr, now instant) (match, fate) {
+func (id *identity) unknown(why fate, sp space, target netip.Addr, now mono.Instant) (match, fate) {
 	if why == foreign {
 		id.miss(sp, target, now)
 	}
@@ -91,7 +93,7 @@ func (id *identity) unknown(why fate, sp space, target netip.Addr, now instant) 
 
 // unknownPort is unknown for a packet that names a UDP or TCP flow by its source
 // port: one of those that probes use may have been guessed.
-func (id *identity) unknownPort(why fate, sp space, port uint16, target netip.Addr, now instant) (match, fate) {
+func (id *identity) unknownPort(why fate, sp space, port uint16, target netip.Addr, now mono.Instant) (match, fate) {
 	if _, ours := id.portAt[port]; !ours {
 		return match{}, why
 	}

@@ -3,6 +3,7 @@ package prober
 import (
 	"time"
 
+	"probe-agent/prober/mono"
 	"probe-agent/traceroute"
 )
 
@@ -57,38 +58,38 @@ type frontier struct {
 	ttl     int           // 0 while nothing was heard
 	rtt     time.Duration // of that TTL
 	maxStep time.Duration // largest rise of RTT from one heard TTL to a higher one
-	sent    instant       // when the probe to that TTL left
-	first   instant       // when a reply moved it first
-	moved   instant       // when a reply moved it last
+	sent    mono.Instant  // when the probe to that TTL left
+	first   mono.Instant  // when a reply moved it first
+	moved   mono.Instant  // when a reply moved it last
 	lag     time.Duration // for how long such replies lay unread, all together
 }
 
 // advance moves the frontier to a TTL that answered a probe of sent after rtt,
 // which is known from now on.
-func (f *frontier) advance(ttl int, sent instant, rtt time.Duration, now instant) {
+func (f *frontier) advance(ttl int, sent mono.Instant, rtt time.Duration, now mono.Instant) {
 	if ttl <= f.ttl {
 		return
 	}
 	if f.ttl == 0 {
 		f.first = now
 	}
-	f.lag += max(0, now.since(sent)-rtt)
+	f.lag += max(0, now.Since(sent)-rtt)
 	f.maxStep = max(f.maxStep, rtt-f.rtt)
 	f.ttl, f.rtt, f.sent, f.moved = ttl, rtt, sent, now
 }
 
 // opens returns when a trace stops following the replies closely. The time
 // during which replies lay unread on a busy host is not taken from it.
-func (f *frontier) opens(started instant) instant {
-	return min(max(started.add(openAfter), f.moved.add(openQuiet)), started.add(openLimit+f.lag))
+func (f *frontier) opens(started mono.Instant) mono.Instant {
+	return min(max(started.Add(openAfter), f.moved.Add(openQuiet)), started.Add(openLimit+f.lag))
 }
 
 // stall returns when to give up hearing from beyond the frontier, where the
 // latest probe to count on was first sent at next. Routers there are silent, or
 // the target is, and everything up to the maximum TTL has to be probed.
-func (f *frontier) stall(next instant, wait time.Duration) instant {
+func (f *frontier) stall(next mono.Instant, wait time.Duration) mono.Instant {
 	patience := max(stallAfter, f.rtt+f.maxStep*5/4+stallGrace)
-	return max(next, f.sent).add(min(wait, patience))
+	return max(next, f.sent).Add(min(wait, patience))
 }
 
 // window is what of a trace may be sent at one moment.
@@ -98,15 +99,15 @@ type window struct {
 	first   int // highest TTL that may get its first probe
 	full    int // probes beyond heard, in order of TTL, that may be sent
 	room    int // how many more may be sent, but for the first inOrder of them
-	wake    instant
+	wake    mono.Instant
 	extents [traceroute.PacketsPerTTLLimit]uint8
 }
 
 // window returns what may be sent now, and when that changes by the passing of
 // time, provided that everything until then has been heard.
-func (t *trace) window(now, heard instant) window {
+func (t *trace) window(now, heard mono.Instant) window {
 	end := t.end()
-	w := window{end: end, heard: t.frontier.ttl, wake: forever, full: len(t.slots), room: len(t.slots)}
+	w := window{end: end, heard: t.frontier.ttl, wake: mono.Forever, full: len(t.slots), room: len(t.slots)}
 	for flow := range t.flows {
 		extent := t.extent(flow, end)
 		w.extents[flow] = uint8(extent)
@@ -138,7 +139,7 @@ func (t *trace) window(now, heard instant) window {
 // latestBeyond returns when the highest TTL beyond the frontier, within
 // silentRow and one, was first probed. If it was not, it could have been since
 // the frontier moved: a process that was stopped until then sends it now.
-func (t *trace) latestBeyond() instant {
+func (t *trace) latestBeyond() mono.Instant {
 	if ttl := min(t.frontier.ttl+silentRow+1, t.ceiling); t.sentAt[ttl] > 0 {
 		return t.firstSent[ttl]
 	}
@@ -147,15 +148,15 @@ func (t *trace) latestBeyond() instant {
 
 // scout opens TTLs beyond those probed in full for their first probe, as time
 // passes.
-func (w *window) scout(t *trace, now instant) {
-	from := t.started.add(scoutUnheard)
+func (w *window) scout(t *trace, now mono.Instant) {
+	from := t.started.Add(scoutUnheard)
 	if w.heard > 0 {
 		from = t.frontier.first
 	}
-	opened := int(max(0, min(now.since(from)/scoutEvery, scouts)))
+	opened := int(max(0, min(now.Since(from)/scoutEvery, scouts)))
 	w.first = min(t.ceiling, w.heard+w.full/len(t.flows)+opened)
 	if opened < scouts && w.first < t.ceiling {
-		w.wake = min(w.wake, from.add(time.Duration(opened+1)*scoutEvery))
+		w.wake = min(w.wake, from.Add(time.Duration(opened+1)*scoutEvery))
 	}
 }
 
