@@ -25,7 +25,10 @@ var families = []struct {
 	{"v6", netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8:2::2"), netip.MustParseAddr("2001:db8:1::9")},
 }
 
-var allTypes = []Type{ICMP, UDP, TCP, GRE, GREEcho}
+var allTypes = Types()
+
+// answerTypes are the types whose probes an answer of each kind can answer.
+var answerTypes = map[Kind]Type{EchoReply: ICMP, SynAck: TCP, Reset: TCP, UDPAnswer: UDP, GREAnswer: GRE, Decapsulated: GRE}
 
 // flowOf is the flow of the golden probes.
 func flowOf(typ Type, source, target netip.Addr) Flow {

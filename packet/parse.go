@@ -48,7 +48,7 @@ func Parse(in *Incoming, r *Reply) error {
 // reset clears r but for the arrays of Extensions, of which the counts tell
 // what is valid: clearing a kilobyte would cost more than the parsing.
 func (r *Reply) reset() {
-	r.Kind, r.Code, r.IPv6 = 0, 0, false
+	r.Kind, r.Type, r.Code, r.IPv6 = 0, 0, 0, false
 	r.From, r.To = netip.Addr{}, netip.Addr{}
 	r.TTL, r.TOS = 0, 0
 	r.SourcePort, r.TargetPort, r.EchoID = 0, 0, 0
@@ -99,3 +99,17 @@ func parseIPv6(in *Incoming, r *Reply) error {
 func addr4(b []byte) netip.Addr { return netip.AddrFrom4([4]byte(b[:4])) }
 
 func addr16(b []byte) netip.Addr { return netip.AddrFrom16([16]byte(b[:16])) }
+
+// parseDirect reads what the target itself sends, ICMP apart.
+func parseDirect(protocol uint8, b []byte, r *Reply) error {
+	r.Type = answeredBy(protocol, r.IPv6)
+	if !r.Type.valid() || r.Type.row().codec.answer == nil {
+		return ErrForeign
+	}
+	return r.Type.row().codec.answer(b, r)
+}
+
+// ports reads the ports that a header starts with.
+func ports(b []byte) (source, target uint16) {
+	return binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+}

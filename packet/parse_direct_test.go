@@ -73,6 +73,7 @@ func TestParseDirect(t *testing.T) {
 					return
 				}
 				want := test.want
+				want.Type = answerTypes[want.Kind]
 				want.From, want.To, want.TTL, want.IPv6 = family.target, family.source, 61, family.target.Is6()
 				if diff := cmp.Diff(want, got, replyOptions()); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
@@ -94,7 +95,7 @@ func TestKeepaliveHome(t *testing.T) {
 			inner = probe[len(probe)-segmentLen-ipv6HeaderLen:]
 		}
 		want := Reply{
-			Kind: Decapsulated, IPv6: family.source.Is6(), From: flow.Target, To: flow.Source, TTL: 64, TOS: flow.TOS,
+			Kind: Decapsulated, Type: GRE, IPv6: family.source.Is6(), From: flow.Target, To: flow.Source, TTL: 64, TOS: flow.TOS,
 			Key: flow.Key, HasKey: true, Sequence: goldenMark.Sequence, HasSequence: true, Tag: goldenMark.Tag, HasTag: true,
 		}
 		if diff := cmp.Diff(want, *parseOK(t, inner), replyOptions()); diff != "" {

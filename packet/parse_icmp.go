@@ -48,7 +48,6 @@ func parseICMPv6(b []byte, r *Reply) error {
 	quote := b[icmpHeaderLen:]
 	switch b[0] {
 	case icmpv6EchoReply:
-		r.Kind = EchoReply
 		parseEchoReply(b, r)
 		return nil
 	case icmpv6Unreachable, icmpv6TimeExceeded:
@@ -69,12 +68,4 @@ func parseICMPv6(b []byte, r *Reply) error {
 		return ErrForeign
 	}
 	return parseQuoteIPv6(quote, &r.Quote)
-}
-
-func parseEchoReply(b []byte, r *Reply) {
-	r.EchoID = binary.BigEndian.Uint16(b[icmpID:])
-	r.Sequence, r.HasSequence = uint32(binary.BigEndian.Uint16(b[icmpSequence:])), true
-	if len(b) >= echoTag+8 {
-		r.Tag, r.HasTag = binary.BigEndian.Uint64(b[echoTag:]), true
-	}
 }

@@ -31,8 +31,8 @@ func parseQuoteIPv4(b []byte, q *Quote) error {
 	// fragmented.
 	fragment := binary.BigEndian.Uint16(b[ipv4Fragment:])
 	q.Fragment = fragment&fragmentOffset != 0 && fragment != ipv4SwappedDF
-	q.Type = quotedType(b[ipv4Protocol], protocolICMP)
-	return parseQuotedSegment(b[headerLen:], icmpEchoRequest, q)
+	q.Type = answeredBy(b[ipv4Protocol], false)
+	return parseQuotedSegment(b[headerLen:], false, q)
 }
 
 // parseQuoteIPv6 reads a quoted IPv6 packet, with the extension headers that
@@ -56,23 +56,8 @@ func parseQuoteIPv6(b []byte, q *Quote) error {
 			return err
 		}
 	}
-	q.Type = quotedType(protocol, protocolICMPv6)
-	return parseQuotedSegment(segment, icmpv6EchoRequest, q)
-}
-
-// quotedType is the type of probe that travels as protocol, 0 if none does.
-func quotedType(protocol, icmp uint8) Type {
-	switch protocol {
-	case icmp:
-		return ICMP
-	case protocolUDP:
-		return UDP
-	case protocolTCP:
-		return TCP
-	case protocolGRE:
-		return GRE
-	}
-	return 0
+	q.Type = answeredBy(protocol, true)
+	return parseQuotedSegment(segment, true, q)
 }
 
 func isExtensionHeader(protocol uint8) bool {
@@ -112,94 +97,14 @@ func skipExtensionHeaders(next uint8, b []byte) (protocol uint8, rest []byte, fr
 
 // parseQuotedSegment reads what follows the quoted IP header and its
 // extension headers.
-func parseQuotedSegment(b []byte, echoRequest uint8, q *Quote) error {
+func parseQuotedSegment(b []byte, ipv6 bool, q *Quote) error {
 	if q.Type == 0 || q.Fragment {
 		return nil
 	}
 	if len(b) < minQuoted {
 		return ErrTruncated
 	}
-	switch q.Type {
-	case ICMP:
-		if !parseQuotedEcho(b, echoRequest, q) {
-			return ErrForeign
-		}
-	case UDP:
-		parseQuotedUDP(b, q)
-	case TCP:
-		parseQuotedTCP(b, q)
-	case GRE:
-		parseQuotedGRE(b, echoRequest, q)
-	}
-	return nil
-}
-
-// parseQuotedEcho reads an echo request of at least minQuoted bytes, and
-// reports false for any other message.
-func parseQuotedEcho(b []byte, echoRequest uint8, q *Quote) bool {
-	if b[0] != echoRequest {
-		return false
-	}
-	q.Checksum = binary.BigEndian.Uint16(b[icmpChecksum:])
-	q.EchoID = binary.BigEndian.Uint16(b[icmpID:])
-	q.Sequence, q.HasSequence = uint32(binary.BigEndian.Uint16(b[icmpSequence:])), true
-	q.setTag(b, echoTag)
-	return true
-}
-
-// parseQuotedTCP reads a SYN, with its timestamp value where the quote reaches
-// that far and the options are laid out as Build does it.
-func parseQuotedTCP(b []byte, q *Quote) {
-	q.SourcePort, q.TargetPort = ports(b)
-	q.Sequence, q.HasSequence = binary.BigEndian.Uint32(b[tcpSequence:]), true
-	if len(b) >= tcpTimestamp+4 && binary.BigEndian.Uint16(b[tcpTimestampOption:]) == timestampKindLen {
-		q.Tag = uint64(binary.BigEndian.Uint32(b[tcpTimestamp:]))
-		q.HasTag = q.Tag != 0
-	}
-}
-
-// parseQuotedUDP takes the sequence from the payload where the quote reaches
-// beyond it: address translators rewrite the checksum, and not all of them
-// restore it in quotes.
-func parseQuotedUDP(b []byte, q *Quote) {
-	q.SourcePort, q.TargetPort = ports(b)
-	at := udpChecksum
-	if q.setTag(b, udpTag) {
-		at = udpSequence
-	}
-	q.Sequence, q.HasSequence = uint32(binary.BigEndian.Uint16(b[at:])), true
-}
-
-// parseQuotedGRE reads the header and, where the quote reaches that far, the
-// inner packet, both of exactly the layout that Build gives them.
-func parseQuotedGRE(b []byte, echoRequest uint8, q *Quote) {
-	if binary.BigEndian.Uint16(b) != greKeyPresent {
-		return
-	}
-	q.Key, q.HasKey = binary.BigEndian.Uint32(b[greKey:]), true
-	protocol, segment := innerSegment(b[greInner:])
-	switch {
-	case len(segment) < minQuoted:
-	case protocol == protocolGRE:
-		number, tag, ok := parseKeepalive(segment)
-		if ok && tag != 0 {
-			q.Sequence, q.HasSequence = number, true
-			q.Tag, q.HasTag = tag, true
-		}
-	case protocol == protocolICMP && echoRequest == icmpEchoRequest, protocol == protocolICMPv6 && echoRequest == icmpv6EchoRequest:
-		parseQuotedEcho(segment, echoRequest, q)
-	}
-}
-
-// innerSegment returns what an encapsulated IP packet of ours carries.
-func innerSegment(b []byte) (protocol uint8, segment []byte) {
-	switch {
-	case len(b) >= ipv4HeaderLen && b[0] == ipv4VersionIHL:
-		return b[ipv4Protocol], b[ipv4HeaderLen:]
-	case len(b) >= ipv6HeaderLen && b[0]>>4 == 6:
-		return b[ipv6NextHeader], b[ipv6HeaderLen:]
-	}
-	return 0, nil
+	return q.Type.row().codec.quoted(b, ipv6, q)
 }
 
 // setTag reads the tag at an offset if the quote reaches that far. Some

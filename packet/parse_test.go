@@ -124,6 +124,7 @@ func TestParseKernelReplies(t *testing.T) {
 	}
 	fromTarget := func(family int, r Reply) Reply {
 		r.From, r.To, r.IPv6, r.TTL = families[family].target, families[family].source, family == 1, 62
+		r.Type = answerTypes[r.Kind]
 		return r
 	}
 	fromRouter := func(family, hop int, kind Kind, q Quote) Reply {

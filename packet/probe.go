@@ -2,36 +2,6 @@ package packet
 
 import "net/netip"
 
-// Type is the kind of probe that goes over the wire.
-type Type uint8
-
-// The probe types. GREEcho is a GRE-encapsulated ICMP echo request; GRE is a
-// GRE packet with a keepalive in it.
-const (
-	ICMP Type = iota + 1
-	UDP
-	TCP
-	GRE
-	GREEcho
-)
-
-// String returns the name used in requests and results.
-func (t Type) String() string {
-	switch t {
-	case ICMP:
-		return "icmp"
-	case UDP:
-		return "udp"
-	case TCP:
-		return "tcp"
-	case GRE:
-		return "gre"
-	case GREEcho:
-		return "gre-echo"
-	}
-	return "unknown"
-}
-
 // Flow is what all probes of one flow have in common: everything that a
 // router may hash to choose among equal-cost paths (RFC 2992, Paris
 // traceroute), so that one flow sees one path.
@@ -64,25 +34,6 @@ type Mark struct {
 	// which must rise with the order of sending. What is carried must not be
 	// 0, which is what a padded quote looks like.
 	Tag uint64
-}
-
-// Protocol returns the number in the IP header of the type's probes, the
-// IPv4 protocol or the IPv6 next header; 0 for no such type.
-func (t Type) Protocol(ipv6 bool) uint8 {
-	switch t {
-	case ICMP:
-		if ipv6 {
-			return protocolICMPv6
-		}
-		return protocolICMP
-	case UDP:
-		return protocolUDP
-	case TCP:
-		return protocolTCP
-	case GRE, GREEcho:
-		return protocolGRE
-	}
-	return 0
 }
 
 // RouteQuery is what routing decisions look at in the packets of a flow.

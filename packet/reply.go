@@ -39,6 +39,7 @@ func (k Kind) IsError() bool { return k >= TimeExceeded && k <= ParameterProblem
 // points into the packet.
 type Reply struct {
 	Kind     Kind
+	Type     Type // of the probes that it can answer, GRE for both GRE types; 0 for an error
 	Code     uint8
 	IPv6     bool
 	From, To netip.Addr

@@ -3,7 +3,6 @@ package packet
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 )
@@ -17,9 +16,10 @@ type Template struct {
 	// segment with its pseudo header.
 	headerSum, segmentSum uint16
 
-	segment uint8 // offset of the segment that names the probe
-	kind    Type
+	segment uint8 // offset of the segment that identifies the probe
 	ipv6    bool
+	tunnel  bool // the segment is inside GRE
+	codec   *codec
 }
 
 // NewTemplate crafts the packet that all probes of flow start from. It fails
@@ -38,14 +38,15 @@ func NewTemplate(flow Flow) (*Template, error) {
 	t := &Template{
 		bytes:   b,
 		segment: uint8(len(b) - segmentLen),
-		kind:    flow.Type,
 		ipv6:    flow.Source.Is6(),
+		tunnel:  flow.Type.Encapsulated(),
+		codec:   flow.Type.row().codec,
 	}
 	if !t.ipv6 {
 		clear(b[ipv4Checksum : ipv4Checksum+2])
 		t.headerSum = fold(sum(b[:ipv4HeaderLen]))
 	}
-	t.segmentSum = prepareSegment(b, int(t.segment), &flow)
+	t.name(&flow)
 	return t, nil
 }
 
@@ -63,7 +64,6 @@ func (t *Template) For(flow Flow) (*Template, error) {
 	other := *t
 	other.bytes = bytes.Clone(t.bytes)
 	other.name(&flow)
-	other.segmentSum = prepareSegment(other.bytes, int(other.segment), &flow)
 	return &other, nil
 }
 
@@ -75,12 +75,13 @@ func (t *Template) source() netip.Addr {
 	return netip.AddrFrom4([4]byte(t.bytes[ipv4Source : ipv4Source+4]))
 }
 
-// name puts what tells the flows of a trace apart into the packet.
+// name writes what differs between the flows of a trace into the packet, and
+// sums up what Build leaves alone.
 func (t *Template) name(flow *Flow) {
 	if t.ipv6 {
 		putFlowLabel(t.bytes, flow.FlowLabel)
 	}
-	if t.kind == GRE || t.kind == GREEcho {
+	if t.tunnel {
 		gre := ipv4HeaderLen
 		if t.ipv6 {
 			gre = ipv6HeaderLen
@@ -89,16 +90,17 @@ func (t *Template) name(flow *Flow) {
 		binary.BigEndian.PutUint32(t.bytes[gre+greKey:], flow.Key)
 	}
 	segment := t.bytes[t.segment:]
-	switch t.kind {
-	case ICMP, GREEcho:
-		binary.BigEndian.PutUint16(segment[icmpID:], flow.EchoID)
-	case UDP:
-		binary.BigEndian.PutUint16(segment, flow.SourcePort)
-	case TCP:
-		binary.BigEndian.PutUint16(segment, flow.SourcePort)
-	case GRE:
-		binary.BigEndian.PutUint32(segment[greKey:], flow.Key)
+	t.codec.name(segment, flow)
+	s := sum(segment)
+	switch {
+	case t.ipv6:
+		// The addresses end where the segment starts: probes carry no
+		// extension headers.
+		s += pseudoHeaderSum(t.bytes[t.segment-32:t.segment], t.codec.protocol[1], segmentLen)
+	case t.codec.pseudo:
+		s += pseudoHeaderSum(t.bytes[t.segment-8:t.segment], t.codec.protocol[0], segmentLen)
 	}
+	t.segmentSum = fold(s)
 }
 
 // putFlowLabel writes the lower 20 bits of an IPv6 header's first word.
@@ -107,52 +109,9 @@ func putFlowLabel(b []byte, label uint32) {
 	binary.BigEndian.PutUint32(b, word)
 }
 
-func (f *Flow) validate() error {
-	switch {
-	case f.Type < ICMP || f.Type > GREEcho:
-		return errors.New("no such type")
-	case !probeable(f.Source), !probeable(f.Target):
-		return errors.New("an address is unset, IPv4-mapped or zoned")
-	case f.Source.Is4() != f.Target.Is4():
-		return errors.New("addresses of two families")
-	case (f.Type == UDP || f.Type == TCP) && (f.SourcePort == 0 || f.TargetPort == 0):
-		return errors.New("port 0")
-	case (f.Type == ICMP || f.Type == GREEcho) && f.Checksum == 0xffff:
-		return errors.New("no packet has the checksum 0xffff")
-	case f.FlowLabel > maxFlowLabel:
-		return errors.New("flow label of more than 20 bits")
-	}
-	return nil
-}
-
 // probeable reports whether a can stand in an IP header of its family.
 func probeable(a netip.Addr) bool {
 	return a.IsValid() && !a.IsUnspecified() && !a.Is4In6() && a.Zone() == ""
-}
-
-// prepareSegment sets the segment's checksum to its share in every probe and
-// returns the sum of all that Build leaves alone.
-func prepareSegment(b []byte, offset int, flow *Flow) uint16 {
-	segment := b[offset:]
-	switch flow.Type {
-	case ICMP, GREEcho:
-		binary.BigEndian.PutUint16(segment[icmpChecksum:], flow.Checksum)
-	case UDP:
-		clear(segment[udpChecksum : udpChecksum+2])
-	case TCP:
-		clear(segment[tcpChecksum : tcpChecksum+2])
-	case GRE:
-		return 0 // a keepalive has no checksum
-	}
-	s := sum(segment)
-	if flow.Source.Is6() {
-		// The addresses end where the segment starts: probes carry no
-		// extension headers.
-		s += pseudoHeaderSum(b[offset-32:offset], segmentProtocol(flow.Type, true), segmentLen)
-	} else if flow.Type == UDP || flow.Type == TCP {
-		s += pseudoHeaderSum(b[offset-8:offset], segmentProtocol(flow.Type, false), segmentLen)
-	}
-	return fold(s)
 }
 
 // Len returns the length in bytes of the flow's probe with the given TTL, at
@@ -178,7 +137,7 @@ func (t *Template) padding(ttl uint8) int {
 	return min(int(ttl)-1, MaxPadding)
 }
 
-func (t *Template) padded() bool { return !t.ipv6 && (t.kind == GRE || t.kind == GREEcho) }
+func (t *Template) padded() bool { return !t.ipv6 && t.tunnel }
 
 // Build writes the probe that m describes to the start of dst, which must have
 // room (capacity) for MaxProbeLen bytes, and returns its length. It does not
@@ -197,43 +156,6 @@ func (t *Template) Build(dst []byte, m Mark) int {
 		s := uint64(t.headerSum) + uint64(padding) + uint64(m.IPID) + uint64(m.TTL)<<8
 		binary.BigEndian.PutUint16(dst[ipv4Checksum:], ^fold(s))
 	}
-	segment := dst[t.segment:]
-	segment = segment[:segmentLen]
-	switch t.kind {
-	case ICMP, GREEcho:
-		patchEcho(segment, t.segmentSum, m)
-	case UDP:
-		patchUDP(segment, t.segmentSum, m)
-	case TCP:
-		patchTCP(segment, t.segmentSum, m)
-	case GRE:
-		binary.BigEndian.PutUint32(segment[keepaliveSequence:], m.Sequence)
-		binary.BigEndian.PutUint64(segment[keepaliveTag:], m.Tag)
-	}
+	t.codec.patch(dst[t.segment:][:segmentLen], t.segmentSum, m)
 	return len(dst)
-}
-
-func patchEcho(b []byte, base uint16, m Mark) {
-	sequence := uint16(m.Sequence)
-	binary.BigEndian.PutUint16(b[icmpSequence:], sequence)
-	binary.BigEndian.PutUint64(b[echoTag:], m.Tag)
-	s := uint64(base) + uint64(sequence) + sum64(m.Tag)
-	binary.BigEndian.PutUint16(b[echoBalance:], ^fold(s))
-}
-
-func patchUDP(b []byte, base uint16, m Mark) {
-	sequence := uint16(m.Sequence)
-	binary.BigEndian.PutUint16(b[udpChecksum:], sequence)
-	binary.BigEndian.PutUint16(b[udpSequence:], sequence)
-	binary.BigEndian.PutUint64(b[udpTag:], m.Tag)
-	s := uint64(base) + 2*uint64(sequence) + sum64(m.Tag)
-	binary.BigEndian.PutUint16(b[udpBalance:], ^fold(s))
-}
-
-func patchTCP(b []byte, base uint16, m Mark) {
-	timestamp := uint32(m.Tag)
-	binary.BigEndian.PutUint32(b[tcpSequence:], m.Sequence)
-	binary.BigEndian.PutUint32(b[tcpTimestamp:], timestamp)
-	s := uint64(base) + uint64(m.Sequence) + uint64(timestamp)
-	binary.BigEndian.PutUint16(b[tcpChecksum:], ^fold(s))
 }

@@ -1,6 +1,10 @@
 package rawsock
 
-import "golang.org/x/net/bpf"
+import (
+	"golang.org/x/net/bpf"
+
+	"probe-agent/packet"
+)
 
 // Protocol numbers (IANA), the same for both families but for ICMP.
 const (
@@ -28,67 +32,41 @@ func dropAll() []bpf.Instruction {
 	return []bpf.Instruction{bpf.RetConstant{Val: keepNone}}
 }
 
-// answerFilter returns the program that passes only what can answer a probe
-// of one protocol. On an IPv4 raw socket a program sees the packet from its
-// IP header on, on an IPv6 one from behind the last extension header.
-func answerFilter(v6 bool, protocol uint8, ports portRange) []bpf.Instruction {
+// answerFilter compiles a filter of package packet, with the ports that are held
+// here. On an IPv4 raw socket a program sees the packet from its IP header on,
+// on an IPv6 one from behind the last extension header.
+func answerFilter(v6 bool, f packet.Filter, ports portRange) []bpf.Instruction {
 	program := []bpf.Instruction{bpf.LoadConstant{Dst: bpf.RegX, Val: 0}}
 	if !v6 {
 		program[0] = bpf.LoadMemShift{Off: 0} // X = length of the IP header
 	}
-	switch protocol {
-	case protocolICMP:
-		// Echo reply, destination unreachable, time exceeded, parameter
-		// problem (RFC 792).
-		return append(program, passTypes(0, 3, 11, 12)...)
-	case protocolICMPv6:
-		// Destination unreachable, packet too big, time exceeded, parameter
-		// problem, echo reply (RFC 4443).
-		return append(program, passTypes(1, 2, 3, 4, 129)...)
-	case protocolTCP:
-		return append(program, passSegments(ports)...)
-	case protocolUDP:
-		return append(program, passPorts(ports)...)
-	default: // GRE: rare on a host, and its answers take many forms
-		return []bpf.Instruction{bpf.RetConstant{Val: keepAll}}
+	if f.Ports {
+		program = append(program, checkPort(ports)...)
 	}
-}
-
-// passTypes passes an ICMP message whose type is listed.
-func passTypes(types ...uint32) []bpf.Instruction {
-	program := []bpf.Instruction{bpf.LoadIndirect{Off: 0, Size: 1}}
-	for i, kind := range types {
-		left := len(types) - 1 - i
-		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: kind, SkipTrue: uint8(left + 1)})
+	if len(f.Any) > 0 {
+		program = append(program, checkAny(f.Any)...)
 	}
-	return append(program, bpf.RetConstant{Val: keepNone}, bpf.RetConstant{Val: keepAll})
+	return append(program, bpf.RetConstant{Val: keepAll})
 }
 
-// passPorts passes what goes to one of our ports.
-func passPorts(ports portRange) []bpf.Instruction {
-	return append(checkPort(ports), bpf.RetConstant{Val: keepAll})
+// checkAny falls through when one of the conditions holds, and drops the packet
+// otherwise.
+func checkAny(conditions []packet.Condition) []bpf.Instruction {
+	const each = 3 // instructions of a condition
+	var program []bpf.Instruction
+	for i, c := range conditions {
+		left := len(conditions) - 1 - i
+		program = append(program,
+			bpf.LoadIndirect{Off: uint32(c.Offset), Size: 1},
+			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(c.Mask)},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(c.Value), SkipTrue: uint8(left*each + 1)},
+		)
+	}
+	return append(program, bpf.RetConstant{Val: keepNone})
 }
 
-// passSegments passes SYN-ACKs and resets to one of our ports. The flags are
-// in byte 13 of the TCP header (RFC 9293 section 3.1).
-func passSegments(ports portRange) []bpf.Instruction {
-	const (
-		syn = 0x02
-		rst = 0x04
-		ack = 0x10
-	)
-	return append(checkPort(ports),
-		bpf.LoadIndirect{Off: 13, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: rst, SkipTrue: 3},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: syn | ack},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: syn | ack, SkipTrue: 1},
-		bpf.RetConstant{Val: keepNone},
-		bpf.RetConstant{Val: keepAll},
-	)
-}
-
-// checkPort falls through when the destination port, bytes 2 and 3 of both
-// TCP and UDP, is one of ours, and drops the packet otherwise. A port below
+// checkPort falls through when the destination port, bytes 2 and 3 of every
+// header with ports, is one of ours, and drops the packet otherwise. A port below
 // the first one wraps to a number far above the count.
 func checkPort(ports portRange) []bpf.Instruction {
 	return []bpf.Instruction{

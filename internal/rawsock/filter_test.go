@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/bpf"
+
+	"probe-agent/packet"
 )
 
 // The filters run on real packets in the reference machine of x/net/bpf, in
@@ -29,7 +31,7 @@ func TestAnswerFilter(t *testing.T) {
 			if family.v6 {
 				packet = packet[family.headerSize:]
 			}
-			return run(t, answerFilter(family.v6, protocol, ports), packet)
+			return run(t, answerFilter(family.v6, filterOf(t, family.v6, protocol), ports), packet)
 		}
 		t.Run(family.name+"/ICMP", func(t *testing.T) {
 			wanted := map[uint8]bool{}
@@ -110,7 +112,7 @@ func TestAnswerFilterOptions(t *testing.T) {
 				b = append(b, 1, 1, 1, 1) // no operation (RFC 791)
 			}
 			b = append(b, c.bytes[20:]...)
-			if got := run(t, answerFilter(false, c.protocol, ports), b); got != c.want {
+			if got := run(t, answerFilter(false, filterOf(t, false, c.protocol), ports), b); got != c.want {
 				t.Errorf("%s behind %d words of options: passed %v, want %v", name, words, got, c.want)
 			}
 		}
@@ -132,7 +134,7 @@ func TestAnswerFilterShort(t *testing.T) {
 	} {
 		for length := range len(c.bytes) {
 			want := length >= c.reads
-			if got := run(t, answerFilter(false, c.protocol, ports), c.bytes[:length]); got != want {
+			if got := run(t, answerFilter(false, filterOf(t, false, c.protocol), ports), c.bytes[:length]); got != want {
 				t.Errorf("protocol %d, %d bytes: passed %v, want %v", c.protocol, length, got, want)
 			}
 		}
@@ -165,4 +167,16 @@ func run(t *testing.T, program []bpf.Instruction, packet []byte) bool {
 		t.Fatal(err)
 	}
 	return kept >= len(packet) && kept > 0
+}
+
+// filterOf is the filter of a protocol that answers come by.
+func filterOf(t *testing.T, v6 bool, protocol uint8) packet.Filter {
+	t.Helper()
+	for _, f := range packet.Filters(v6) {
+		if f.Protocol == protocol {
+			return f
+		}
+	}
+	t.Fatalf("no filter for protocol %d", protocol)
+	return packet.Filter{}
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"probe-agent/packet"
 )
 
 // heldPorts are TCP and UDP ports that nobody else on this host can bind or
@@ -32,7 +34,7 @@ func holdPorts(options *Options) (*heldPorts, error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &descriptors); err != nil {
 		return nil, fmt.Errorf("rawsock: limit of file descriptors: %w", err)
 	}
-	for count := portsWithin(descriptors.Cur); ; count /= 2 {
+	for count := portsWithin(descriptors.Cur, len(packet.PortProtocols())); ; count /= 2 {
 		held, err := holdRange(options, count, reserved)
 		if !errors.Is(err, errNoRange) || count/2 < MinPorts {
 			return held, err
@@ -41,12 +43,14 @@ func holdPorts(options *Options) (*heldPorts, error) {
 }
 
 // portsWithin returns how many ports to hold in a process that may have so many
-// file descriptors. A port takes two. All take half of the descriptors at most,
-// and two thirds of those beyond 64, which other sockets need.
-func portsWithin(descriptors uint64) int {
+// file descriptors, when a port takes one for each protocol. All take half of
+// the descriptors at most, and two thirds of those beyond 64, which other
+// sockets need.
+func portsWithin(descriptors uint64, protocols int) int {
 	const others = 64
 	beyond := max(descriptors, others) - others
-	return int(max(MinPorts, min(DefaultPorts, descriptors/4+1, beyond/3)))
+	each := uint64(protocols)
+	return int(max(MinPorts, min(DefaultPorts, descriptors/2/each+1, beyond/3*2/each)))
 }
 
 // errNoRange is matched when no range of ports is free.
@@ -77,14 +81,15 @@ func holdRange(options *Options, count int, reserved []portSpan) (*heldPorts, er
 
 // hold binds all ports of the range.
 func (h *heldPorts) hold(options *Options) error {
+	protocols := packet.PortProtocols()
 	for i := range h.count {
-		for _, kind := range [...]int{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
-			if err := h.holdPort(options, kind, int(h.first)+i); err != nil {
+		for _, p := range protocols {
+			if err := h.holdPort(options, p, int(h.first)+i); err != nil {
 				return err
 			}
 		}
 		if i == 0 {
-			growDescriptors(h.sockets[0], 2*h.count)
+			growDescriptors(h.sockets[0], len(protocols)*h.count)
 		}
 	}
 	return nil
@@ -102,19 +107,27 @@ func growDescriptors(fd, further int) {
 
 // holdPort binds one port for both families, or for IPv4 alone where there is
 // no IPv6.
-func (h *heldPorts) holdPort(options *Options, kind, port int) error {
+// A protocol that the kernel does not know has no sockets to hold ports against.
+func (h *heldPorts) holdPort(options *Options, p packet.PortProtocol, port int) error {
+	kind := unix.SOCK_DGRAM
+	if p.Stream {
+		kind = unix.SOCK_STREAM
+	}
 	var address unix.Sockaddr = &unix.SockaddrInet6{Port: port}
-	fd, err := options.socket(unix.AF_INET6, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, err := options.socket(unix.AF_INET6, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(p.Protocol))
 	only4 := errors.Is(err, unix.EAFNOSUPPORT)
 	if only4 {
 		address = &unix.SockaddrInet4{Port: port}
-		fd, err = options.socket(unix.AF_INET, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		fd, err = options.socket(unix.AF_INET, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(p.Protocol))
+	}
+	if errors.Is(err, unix.EPROTONOSUPPORT) {
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("rawsock: hold port %d: %w", port, err)
 	}
 	h.sockets = append(h.sockets, fd)
-	if kind == unix.SOCK_DGRAM {
+	if !p.Stream {
 		if err := shut(fd); err != nil {
 			return err
 		}

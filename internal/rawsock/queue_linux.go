@@ -26,7 +26,7 @@ const (
 type queue struct {
 	sleeper  *sleeper
 	v6       bool
-	protocol uint8
+	filter   packet.Filter // of its protocol
 	stamped  bool // the kernel stamps what arrives
 	buffer   int
 
@@ -42,12 +42,12 @@ type queue struct {
 }
 
 // openQueue opens a queue that lets nothing in before admit.
-func openQueue(options *Options, domain int, protocol uint8) (*queue, error) {
-	fd, err := openRaw(options, domain, int(protocol))
+func openQueue(options *Options, domain int, filter packet.Filter) (*queue, error) {
+	fd, err := openRaw(options, domain, int(filter.Protocol))
 	if err != nil {
 		return nil, err
 	}
-	q := &queue{v6: domain == unix.AF_INET6, protocol: protocol}
+	q := &queue{v6: domain == unix.AF_INET6, filter: filter}
 	if err := q.setUp(fd, options); err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
@@ -98,7 +98,7 @@ func (q *queue) admit(ports portRange) error {
 	info, _ := memory(uintptr(q.sleeper.fd)) // before Linux 4.12 it cannot be had, and stays 0
 	q.dropsAt = info[unix.SK_MEMINFO_DROPS]
 	q.dropsSeen.Store(q.dropsAt)
-	return attach(q.sleeper.fd, answerFilter(q.v6, q.protocol, ports))
+	return attach(q.sleeper.fd, answerFilter(q.v6, q.filter, ports))
 }
 
 // receive waits for packets.
@@ -128,7 +128,7 @@ func (q *queue) fill(i int, in *packet.Incoming) {
 	*in = packet.Incoming{
 		Bytes:    q.bytes[i][:min(m.Len, receiveLen)],
 		IPv6:     q.v6,
-		Protocol: q.protocol,
+		Protocol: q.filter.Protocol,
 	}
 	if q.v6 && m.Hdr.Namelen >= unix.SizeofSockaddrInet6 {
 		in.From = netip.AddrFrom16(q.names[i].Addr)

@@ -220,7 +220,7 @@ func TestNoAllocations(t *testing.T) {
 					t.Fatalf("%d stamps, want %d", n, len(answers))
 				}
 				for queue := range near.Queues() {
-					if near.queues[queue].protocol != protocolUDP {
+					if near.queues[queue].filter.Protocol != protocolUDP {
 						continue
 					}
 					for got := 0; got < len(answers)/2; {

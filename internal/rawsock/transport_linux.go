@@ -120,10 +120,7 @@ func (t *Transport) warmUp() error {
 // openFamily opens the senders and the queues of one family, given by its
 // index in a lane.
 func (t *Transport) openFamily(family int, started time.Time) error {
-	domain, icmp := unix.AF_INET, uint8(protocolICMP)
-	if family == 1 {
-		domain, icmp = unix.AF_INET6, protocolICMPv6
-	}
+	domain := [...]int{unix.AF_INET, unix.AF_INET6}[family]
 	for i := range t.lanes {
 		s, err := openSender(&t.options, domain, started)
 		if err != nil {
@@ -131,8 +128,8 @@ func (t *Transport) openFamily(family int, started time.Time) error {
 		}
 		t.lanes[i][family] = s
 	}
-	for _, protocol := range [...]uint8{icmp, protocolTCP, protocolUDP, protocolGRE} {
-		q, err := openQueue(&t.options, domain, protocol)
+	for _, filter := range packet.Filters(family == 1) {
+		q, err := openQueue(&t.options, domain, filter)
 		if err != nil {
 			return err
 		}
