@@ -55,6 +55,7 @@ type Engine struct {
 	transport Transport
 	base      time.Time
 	lanes     []*lane
+	queues    []packet.Receiver
 	routings  routings
 
 	sent       atomic.Uint64 // probes handed to the network
@@ -89,7 +90,7 @@ type Engine struct {
 // New starts an engine on the transport, which it closes in Close.
 func New(transport Transport, o Options) (*Engine, error) {
 	ports := transport.Ports()
-	if len(ports) < traceroute.PacketsPerTTLLimit {
+	if len(ports) < traceroute.PacketsPerTTLLimit && needsPorts(transport) {
 		return nil, fmt.Errorf("prober: transport holds %d source ports, at least %d are needed", len(ports), traceroute.PacketsPerTTLLimit)
 	}
 	e := &Engine{
@@ -99,17 +100,18 @@ func New(transport Transport, o Options) (*Engine, error) {
 		rate:      pacing.NewPacer(o.Rate, 1),
 		hops:      pacing.NewHopLimiter(o.NearHopRate),
 		prefixes:  pacing.NewPrefixLimiter(o.PrefixRate),
-		schedule:  newSchedule(transport.Lanes()),
+		queues:    transport.Receivers(),
 		running:   make(map[*trace]struct{}),
-		arrivals:  make(arrivals, transport.Queues()),
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
 	}
-	for index := range transport.Lanes() {
-		e.lanes = append(e.lanes, newLane(index))
+	e.arrivals = make(arrivals, len(e.queues))
+	for index, sender := range transport.Senders() {
+		e.lanes = append(e.lanes, newLane(index, sender))
 	}
+	e.schedule = newSchedule(len(e.lanes))
 	e.sender.Go(e.runSender)
-	for queue := range transport.Queues() {
+	for queue := range e.queues {
 		e.receivers.Go(func() { e.runReceiver(queue) })
 	}
 	return e, nil
@@ -157,7 +159,8 @@ func (e *Engine) SetRates(o Options) {
 // ctx ends first, sending stops at once and the error wraps ctx.Err(). What it
 // learns meanwhile goes to the feed.
 //
-// Other errors: a Spec out of range; no route to the Target (a *RouteError), or
+// Other errors: a Spec out of range; no route to the Target, or a method that the
+// transport does not support (a *RouteError); or
 // packets that the host refuses to send (wrapping the system's error);
 // ErrCapacity; ErrClosed.
 func (e *Engine) Trace(ctx context.Context, spec traceroute.Spec, feed Feed) (*traceroute.Result, error) {
@@ -174,6 +177,9 @@ func (e *Engine) Trace(ctx context.Context, spec traceroute.Spec, feed Feed) (*t
 	}
 	if len(traces) == 2 {
 		traces[0].twin, traces[1].twin = traces[1], traces[0]
+	}
+	if err := e.supports(&spec); err != nil {
+		return nil, err
 	}
 	if err := e.register(ctx, traces); err != nil {
 		return nil, err

@@ -1,6 +1,10 @@
 package prober
 
-import "time"
+import (
+	"time"
+
+	"probe-agent/packet"
+)
 
 // lane is one way into the network, with a goroutine of its own: while it is in
 // the system call for one batch, others are in theirs, and the sender builds.
@@ -8,6 +12,7 @@ import "time"
 // other.
 type lane struct {
 	index   int
+	sender  packet.Sender
 	filling *outbox      // the sender's; nil while all outboxes are on their way
 	free    chan *outbox // back from sending
 	full    chan *outbox
@@ -16,8 +21,8 @@ type lane struct {
 // laneBoxes is how many outboxes a lane has: one being filled, one being sent.
 const laneBoxes = 2
 
-func newLane(index int) *lane {
-	l := &lane{index: index, free: make(chan *outbox, laneBoxes), full: make(chan *outbox, laneBoxes)}
+func newLane(index int, sender packet.Sender) *lane {
+	l := &lane{index: index, sender: sender, free: make(chan *outbox, laneBoxes), full: make(chan *outbox, laneBoxes)}
 	for range laneBoxes {
 		l.free <- &outbox{}
 	}
@@ -27,7 +32,7 @@ func newLane(index int) *lane {
 // run sends what comes until full is closed.
 func (l *lane) run(e *Engine) {
 	for box := range l.full {
-		e.transmit(l.index, box)
+		e.transmit(l, box)
 		l.free <- box
 		e.poke()
 	}
@@ -57,11 +62,11 @@ func (l *lane) idle() bool {
 
 // transmit sends all of the box. It waits while the network takes no more,
 // and gives up what is left when the engine closes.
-func (e *Engine) transmit(lane int, box *outbox) {
+func (e *Engine) transmit(l *lane, box *outbox) {
 	backoff := minBackoff
 	for {
 		before := box.count
-		if e.attempt(lane, box) {
+		if e.attempt(l, box) {
 			return
 		}
 		if box.count < before {
@@ -78,13 +83,13 @@ func (e *Engine) transmit(lane int, box *outbox) {
 
 // attempt sends what the network takes of the box, and reports whether that
 // was all. It does not wait.
-func (e *Engine) attempt(lane int, box *outbox) bool {
+func (e *Engine) attempt(l *lane, box *outbox) bool {
 	for {
 		e.depart(box)
 		if box.count == 0 {
 			return true
 		}
-		sent, err := e.transport.Send(lane, box.packets[:box.count])
+		sent, err := l.sender.Send(box.packets[:box.count])
 		if e.settle(box, sent, err) {
 			return false
 		}

@@ -28,11 +28,25 @@ type wide struct {
 	busy  map[int]bool
 }
 
-// Lanes implements prober.Transport.
-func (w *wide) Lanes() int { return w.lanes }
+// Senders implements prober.Transport.
+func (w *wide) Senders() []packet.Sender {
+	senders := make([]packet.Sender, w.lanes)
+	for i := range senders {
+		senders[i] = wideSender{w, i}
+	}
+	return senders
+}
 
-// Send implements prober.Transport.
-func (w *wide) Send(lane int, packets []packet.Outgoing) (int, error) {
+// wideSender is one lane.
+type wideSender struct {
+	host *wide
+	lane int
+}
+
+// Send implements packet.Sender.
+func (s wideSender) Send(packets []packet.Outgoing) (int, error) { return s.host.send(s.lane, packets) }
+
+func (w *wide) send(lane int, packets []packet.Outgoing) (int, error) {
 	w.mu.Lock()
 	if w.busy[lane] {
 		panic(fmt.Sprintf("two sends at once on lane %d", lane))
@@ -54,7 +68,7 @@ func (w *wide) Send(lane int, packets []packet.Outgoing) (int, error) {
 	if lane == 0 && time.Now().Before(w.free) {
 		return 0, syscall.ENOBUFS
 	}
-	return w.Memory.Send(lane, packets)
+	return w.Memory.Send(packets)
 }
 
 // TestLanes: a trace keeps to one lane, all lanes are used, and one whose

@@ -21,9 +21,12 @@ type watched struct {
 	left []time.Time
 }
 
+// Senders implements prober.Transport.
+func (w *watched) Senders() []packet.Sender { return []packet.Sender{w} }
+
 // Send notes what the network takes.
-func (w *watched) Send(lane int, packets []packet.Outgoing) (int, error) {
-	n, err := w.Memory.Send(lane, packets)
+func (w *watched) Send(packets []packet.Outgoing) (int, error) {
+	n, err := w.Memory.Send(packets)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for range n {

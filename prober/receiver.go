@@ -19,7 +19,7 @@ func (e *Engine) runReceiver(queue int) {
 	touched := make([]*trace, 0, 2*batchSize)
 	var reply packet.Reply
 	for {
-		n, err := e.transport.Receive(queue, in)
+		n, err := e.queues[queue].Receive(in)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || !e.endure() {
 				return

@@ -43,9 +43,11 @@ func (r *reflector) Routes(_ []packet.RouteQuery, routes []packet.Route) error {
 	return nil
 }
 
-func (r *reflector) Lanes() int { return 1 }
+func (r *reflector) Supports(packet.Type, bool) error { return nil }
 
-func (r *reflector) Send(_ int, packets []packet.Outgoing) (int, error) {
+func (r *reflector) Senders() []packet.Sender { return []packet.Sender{r} }
+
+func (r *reflector) Send(packets []packet.Outgoing) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wall := time.Now().UnixNano()
@@ -89,15 +91,15 @@ func (r *reflector) Stamps(into []packet.Stamp) int {
 	return n
 }
 
-func (r *reflector) Queues() int { return 1 }
+func (r *reflector) Receivers() []packet.Receiver { return []packet.Receiver{r} }
 
-func (r *reflector) Behind(int) bool {
+func (r *reflector) Behind() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.head != r.tail
 }
 
-func (r *reflector) Receive(_ int, into []packet.Incoming) (int, error) {
+func (r *reflector) Receive(into []packet.Incoming) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.head == r.tail {

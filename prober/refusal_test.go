@@ -32,7 +32,9 @@ func newTrouble(m *netsim.Memory) *trouble {
 	return &trouble{Memory: m, own: make(chan []byte, 64), closed: make(chan struct{})}
 }
 
-func (h *trouble) Send(lane int, packets []packet.Outgoing) (int, error) {
+func (h *trouble) Senders() []packet.Sender { return []packet.Sender{h} }
+
+func (h *trouble) Send(packets []packet.Outgoing) (int, error) {
 	for i, p := range packets {
 		to := netip.AddrFrom4([4]byte(p.Bytes[16:20]))
 		if p.Bytes[0]>>4 == 6 {
@@ -42,26 +44,21 @@ func (h *trouble) Send(lane int, packets []packet.Outgoing) (int, error) {
 			continue
 		}
 		if err := h.refuses(to, p.Bytes); err != nil {
-			sent, earlier := h.Memory.Send(lane, packets[:i])
+			sent, earlier := h.Memory.Send(packets[:i])
 			return sent, errors.Join(earlier, err)
 		}
 	}
-	return h.Memory.Send(lane, packets)
+	return h.Memory.Send(packets)
 }
 
-func (h *trouble) Queues() int { return h.Memory.Queues() + 1 }
+func (h *trouble) Receivers() []packet.Receiver { return append(h.Memory.Receivers(), ownQueue{h}) }
 
-func (h *trouble) Behind(queue int) bool {
-	if queue < h.Memory.Queues() {
-		return h.Memory.Behind(queue)
-	}
-	return len(h.own) > 0
-}
+// ownQueue receives what the host's own kernel sends.
+type ownQueue struct{ *trouble }
 
-func (h *trouble) Receive(queue int, into []packet.Incoming) (int, error) {
-	if queue < h.Memory.Queues() {
-		return h.Memory.Receive(queue, into)
-	}
+func (h ownQueue) Behind() bool { return len(h.own) > 0 }
+
+func (h ownQueue) Receive(into []packet.Incoming) (int, error) {
 	select {
 	case b := <-h.own:
 		into[0] = packet.Incoming{Bytes: b, Protocol: syscall.IPPROTO_ICMP}

@@ -58,6 +58,55 @@ func TestTraceFirst(t *testing.T) {
 	}
 }
 
+// unprivileged supports ICMP over IPv4 alone.
+type unprivileged struct{ *netsim.Memory }
+
+var errPrivilege = errors.New("needs raw sockets")
+
+func (unprivileged) Supports(typ packet.Type, ipv6 bool) error {
+	if typ != packet.ICMP || ipv6 {
+		return errPrivilege
+	}
+	return nil
+}
+
+func (unprivileged) Ports() []uint16 { return nil }
+
+// What the transport does not support is refused by name, and passed over for
+// an address of a family that it does support.
+func TestUnsupported(t *testing.T) {
+	target4, target6 := netip.MustParseAddr("198.18.255.1"), netip.MustParseAddr("2001:2::ff01")
+	synctest.Test(t, func(t *testing.T) {
+		network := simulated(t, netsim.Chain(2, 20*time.Millisecond))
+		engine := startEngine(t, unprivileged{netsim.NewMemory(network, network.Host())})
+		for _, c := range []struct {
+			method traceroute.Method
+			target netip.Addr
+			want   string // of the error; empty: none
+		}{
+			{traceroute.ICMP, target4, ""},
+			{traceroute.ICMP, target6, "icmp over IPv6 is not supported"},
+			{traceroute.TCP, target4, "tcp over IPv4 is not supported"},
+			{traceroute.GREICMP, target4, "gre+icmp over IPv4 is not supported"},
+		} {
+			result, err := engine.Trace(t.Context(), traceroute.Spec{Target: c.target, Method: c.method}, prober.Feed{})
+			if c.want == "" {
+				if err != nil || result.Stop != traceroute.Reached {
+					t.Errorf("%v of %v: %+v, %v", c.method, c.target, result, err)
+				}
+				continue
+			}
+			if _, ok := errors.AsType[*prober.UnsupportedError](err); !ok || !errors.Is(err, errPrivilege) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v of %v: error %v, want %q", c.method, c.target, err, c.want)
+			}
+		}
+		result, err := engine.TraceFirst(t.Context(), traceroute.Spec{}, []netip.Addr{target6, target4}, prober.Feed{})
+		if err != nil || result.Spec.Target != target4 {
+			t.Errorf("%+v, %v", result, err)
+		}
+	})
+}
+
 // closing is a transport that is closed while a trace asks it for routes.
 type closing struct{ *netsim.Memory }
 
@@ -98,7 +147,9 @@ func (u *uplinked) Routes(flows []packet.RouteQuery, routes []packet.Route) erro
 	return nil
 }
 
-func (u *uplinked) Send(lane int, packets []packet.Outgoing) (int, error) {
+func (u *uplinked) Senders() []packet.Sender { return []packet.Sender{u} }
+
+func (u *uplinked) Send(packets []packet.Outgoing) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, p := range packets {
@@ -108,7 +159,7 @@ func (u *uplinked) Send(lane int, packets []packet.Outgoing) (int, error) {
 		}
 		u.sent[source][p.Interface]++
 	}
-	return u.Memory.Send(lane, packets)
+	return u.Memory.Send(packets)
 }
 
 // Each flow keeps to its own source and interface, and the Result names the

@@ -22,7 +22,7 @@ func (e *Engine) runSender() {
 		}
 	}()
 	stamps := make([]packet.Stamp, 2*batchSize)
-	behind := make([]bool, e.transport.Queues())
+	behind := make([]bool, len(e.queues))
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -49,7 +49,7 @@ func (e *Engine) post(l *lane) bool {
 		return false
 	case box.count < batchSize && !l.idle():
 		return false
-	case box.count < batchSize && e.attempt(l.index, box):
+	case box.count < batchSize && e.attempt(l, box):
 		return true
 	}
 	l.filling = nil

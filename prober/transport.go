@@ -1,11 +1,20 @@
 package prober
 
-import "probe-agent/packet"
+import (
+	"fmt"
+
+	"probe-agent/packet"
+	"probe-agent/traceroute"
+)
 
 // Transport carries crafted IP packets to the network and brings back
 // whatever arrives. internal/rawsock implements it on Linux raw sockets,
 // internal/netsim in memory.
 type Transport interface {
+	// Supports returns nil when probes of a type can be sent over IPv4 or IPv6
+	// and their answers received; otherwise it says what that takes. Constant.
+	Supports(typ packet.Type, ipv6 bool) error
+
 	// Routes decides for each flow, in one go, which source address its packets
 	// have and which interface they leave through, and writes that to routes,
 	// which is as long as flows. Packets sent with that source and interface
@@ -15,43 +24,67 @@ type Transport interface {
 	// it matches net.ErrClosed. Safe for concurrent use. Neither slice is kept.
 	Routes(flows []packet.RouteQuery, routes []packet.Route) error
 
-	// Lanes returns how many Sends may run at one time, each on a lane of its
-	// own; at least 1, constant.
-	Lanes() int
-
-	// Send hands packets to the network in order and returns how many it
-	// took. When sent < len(packets), err says why packets[sent] was refused:
-	// an error that matches syscall.EAGAIN means that no packet would go now,
-	// syscall.ENOBUFS that this one would not, for its way out is full; any
-	// other that it will not go at all. Calls for one lane, 0 to Lanes()-1, do
-	// not overlap. The bytes are not kept.
-	Send(lane int, packets []packet.Outgoing) (sent int, err error)
+	// Senders returns the senders, at least one, which may all be sending at
+	// one time. Constant; the engine calls it once.
+	Senders() []packet.Sender
 
 	// Stamps moves transmit stamps that have come in since the last call to
 	// into and returns their number, without waiting. A packet gets at most
 	// one stamp, and may get none. Safe for concurrent use.
 	Stamps(into []packet.Stamp) int
 
-	// Queues returns the number of receive queues; constant.
-	Queues() int
-
-	// Receive waits for packets on one queue, writes them to into and returns
-	// their number, at least 1. What the entries point to is valid until the
-	// next Receive on that queue. One goroutine per queue. After Close it
-	// returns an error that matches net.ErrClosed.
-	Receive(queue int, into []packet.Incoming) (int, error)
-
-	// Behind reports whether packets that have arrived on a queue may not have
-	// been dealt with: they wait to be received, or whoever received them has
-	// not come back for more. Safe for concurrent use.
-	Behind(queue int) bool
+	// Receivers returns the receive queues. Constant; the engine calls it once.
+	Receivers() []packet.Receiver
 
 	// Ports returns the local TCP and UDP ports that probes may use as
 	// source: held by the transport, so that no connection of the host can
-	// share them. At least PacketsPerTTLLimit of them.
+	// share them. At least PacketsPerTTLLimit of them, or none when it supports
+	// no type with ports.
 	Ports() []uint16
 
 	// Close wakes every Receive and frees the sockets. Send must not be
 	// under way.
 	Close() error
+}
+
+// needsPorts reports whether a transport supports a type with ports.
+func needsPorts(transport Transport) bool {
+	for _, typ := range packet.Types() {
+		if typ.HasPorts() && (transport.Supports(typ, false) == nil || transport.Supports(typ, true) == nil) {
+			return true
+		}
+	}
+	return false
+}
+
+// UnsupportedError says that the transport cannot probe by a method over a
+// family. It is wrapped in a RouteError.
+type UnsupportedError struct {
+	Method traceroute.Method
+	IPv6   bool
+	Err    error // what it would take
+}
+
+// Error names method and family.
+func (e *UnsupportedError) Error() string {
+	family := "IPv4"
+	if e.IPv6 {
+		family = "IPv6"
+	}
+	return fmt.Sprintf("%v over %s is not supported: %v", e.Method, family, e.Err)
+}
+
+// Unwrap returns what it would take.
+func (e *UnsupportedError) Unwrap() error { return e.Err }
+
+// supports returns nil when the transport supports every type of a method over
+// the target's family, otherwise a *RouteError.
+func (e *Engine) supports(spec *traceroute.Spec) error {
+	ipv6 := spec.Target.Is6()
+	for _, typ := range types(spec.Method) {
+		if err := e.transport.Supports(typ, ipv6); err != nil {
+			return &RouteError{fmt.Errorf("%v: %w", spec.Target, &UnsupportedError{Method: spec.Method, IPv6: ipv6, Err: err})}
+		}
+	}
+	return nil
 }

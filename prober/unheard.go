@@ -82,7 +82,7 @@ func (e *Engine) listen(behind []bool) bool {
 	now := e.now().mono
 	e.mu.Unlock()
 	for queue := range behind {
-		behind[queue] = e.transport.Behind(queue)
+		behind[queue] = e.queues[queue].Behind()
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -17,26 +17,41 @@ import (
 type starved struct {
 	*netsim.Memory
 	until  time.Time
-	held   [8]atomic.Bool
 	engine *prober.Engine // set before the first trace
 }
 
-// Receive implements prober.Transport.
-func (s *starved) Receive(queue int, into []packet.Incoming) (int, error) {
-	n, err := s.Memory.Receive(queue, into)
-	s.held[queue].Store(true)
-	time.Sleep(time.Until(s.until))
-	s.held[queue].Store(false)
+// Receivers implements prober.Transport.
+func (s *starved) Receivers() []packet.Receiver {
+	receivers := s.Memory.Receivers()
+	for i, r := range receivers {
+		receivers[i] = &starvedReceiver{Receiver: r, host: s}
+	}
+	return receivers
+}
+
+// starvedReceiver is one of its queues.
+type starvedReceiver struct {
+	packet.Receiver
+	host *starved
+	held atomic.Bool
+}
+
+// Receive implements packet.Receiver.
+func (r *starvedReceiver) Receive(into []packet.Incoming) (int, error) {
+	n, err := r.Receiver.Receive(into)
+	r.held.Store(true)
+	time.Sleep(time.Until(r.host.until))
+	r.held.Store(false)
 	return n, err
 }
 
-// Behind implements prober.Transport. It asks for the engine's lock, as
-// anybody may: system calls are not made under it.
-func (s *starved) Behind(queue int) bool {
-	if s.engine != nil {
-		s.engine.Totals()
+// Behind implements packet.Receiver. It asks for the engine's lock, as anybody
+// may: system calls are not made under it.
+func (r *starvedReceiver) Behind() bool {
+	if r.host.engine != nil {
+		r.host.engine.Totals()
 	}
-	return s.held[queue].Load() || s.Memory.Behind(queue)
+	return r.held.Load() || r.Receiver.Behind()
 }
 
 // TestStarvedReceiver: an answer that arrived within the wait is one, however
@@ -103,13 +118,16 @@ type stopped struct {
 	sends atomic.Int32
 }
 
-// Send implements prober.Transport.
-func (s *stopped) Send(lane int, packets []packet.Outgoing) (int, error) {
+// Senders implements prober.Transport.
+func (s *stopped) Senders() []packet.Sender { return []packet.Sender{s} }
+
+// Send implements packet.Sender.
+func (s *stopped) Send(packets []packet.Outgoing) (int, error) {
 	here := s.sends.Add(1) == s.at
 	if here && !s.after {
 		time.Sleep(time.Until(s.until.Add(-time.Microsecond)))
 	}
-	n, err := s.Memory.Send(lane, packets)
+	n, err := s.Memory.Send(packets)
 	if here && s.after {
 		time.Sleep(time.Until(s.until.Add(-time.Microsecond)))
 	}

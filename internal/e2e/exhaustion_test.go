@@ -111,11 +111,20 @@ type stalled struct {
 	gate chan struct{}
 }
 
-func (s stalled) Receive(queue int, into []packet.Incoming) (int, error) {
-	if queue == 0 {
-		<-s.gate
-	}
-	return s.onHost.Receive(queue, into)
+func (s stalled) Receivers() []packet.Receiver {
+	receivers := s.onHost.Receivers()
+	receivers[0] = stalledReceiver{receivers[0], s.gate}
+	return receivers
+}
+
+type stalledReceiver struct {
+	packet.Receiver
+	gate chan struct{}
+}
+
+func (r stalledReceiver) Receive(into []packet.Incoming) (int, error) {
+	<-r.gate
+	return r.Receiver.Receive(into)
 }
 
 // What a full receive queue drops is counted, and lost to the traces whose
@@ -145,7 +154,7 @@ func TestReceiveQueueFull(t *testing.T) {
 			return ""
 		}
 		for range 64 {
-			if _, err := far.Send(0, []packet.Outgoing{{Bytes: reply}}); err != nil {
+			if _, err := far.Senders()[0].Send([]packet.Outgoing{{Bytes: reply}}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -73,7 +73,7 @@ func NewMemory(carrier Carrier, host Host) *Memory {
 		capacity = defaultQueue
 	}
 	for i := range m.queues {
-		m.queues[i] = &memoryQueue{packets: make(chan packet.Incoming, capacity)}
+		m.queues[i] = &memoryQueue{packets: make(chan packet.Incoming, capacity), done: m.done}
 	}
 	for i := range memoryPorts {
 		m.ports = append(m.ports, firstPort+uint16(i))
@@ -99,17 +99,27 @@ func (m *Memory) Routes(flows []packet.RouteQuery, routes []packet.Route) error 
 // Ports returns 256 ports.
 func (m *Memory) Ports() []uint16 { return append([]uint16(nil), m.ports...) }
 
-// Queues returns 8: IPv4 ICMP, TCP, UDP, GRE, then the same for IPv6.
-func (m *Memory) Queues() int { return memoryQueues }
+// Supports returns nil: every type can be sent over both families, as far as
+// the host has addresses.
+func (m *Memory) Supports(packet.Type, bool) error { return nil }
 
-// Lanes returns 1.
-func (m *Memory) Lanes() int { return 1 }
+// Receivers returns 8: IPv4 ICMP, TCP, UDP, GRE, then the same for IPv6.
+func (m *Memory) Receivers() []packet.Receiver {
+	receivers := make([]packet.Receiver, len(m.queues))
+	for i, q := range m.queues {
+		receivers[i] = q
+	}
+	return receivers
+}
+
+// Senders returns m itself.
+func (m *Memory) Senders() []packet.Sender { return []packet.Sender{m} }
 
 // Send gives packets to the network, until the host's faults refuse one. As
 // Linux does for raw sockets (raw(7)), it fills in length, checksum and, where
 // they are zero, identification and source of an IPv4 header; nothing of an
 // IPv6 header.
-func (m *Memory) Send(_ int, packets []packet.Outgoing) (sent int, err error) {
+func (m *Memory) Send(packets []packet.Outgoing) (sent int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	select {

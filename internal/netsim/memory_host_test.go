@@ -26,16 +26,16 @@ host:
 	}
 	inMemory(t, scenario, func(t *testing.T, m *netsim.Memory) {
 		out := outgoing(t, false, echoProbe(1), echoProbe(1), echoProbe(1))
-		if n, err := m.Send(0, out); n != 1 || !errors.Is(err, syscall.EAGAIN) {
+		if n, err := m.Send(out); n != 1 || !errors.Is(err, syscall.EAGAIN) {
 			t.Errorf("sent %d: %v, want 1 and EAGAIN", n, err)
 		}
 		mustSend(t, m, out[1:]) // the second attempt is another packet
 		large := outgoing(t, false, probe{kind: "udp", ttl: 1, payload: 100})
-		if n, err := m.Send(0, large); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
+		if n, err := m.Send(large); n != 0 || !errors.Is(err, syscall.EMSGSIZE) {
 			t.Errorf("sent %d: %v, want 0 and EMSGSIZE", n, err)
 		}
 		time.Sleep(time.Second) // virtual
-		if n, err := m.Send(0, out); n != 0 || !errors.Is(err, syscall.EPERM) {
+		if n, err := m.Send(out); n != 0 || !errors.Is(err, syscall.EPERM) {
 			t.Errorf("sent %d: %v, want 0 and EPERM", n, err)
 		}
 		time.Sleep(time.Second)
@@ -95,7 +95,7 @@ func TestMemoryOverflow(t *testing.T) {
 		mustSend(t, m, outgoing(t, false, echoProbe(1), echoProbe(1), echoProbe(1), probe{kind: "udp", ttl: 2}))
 		time.Sleep(time.Second)
 		in := make([]packet.Incoming, 8)
-		if n, err := m.Receive(icmpV4Queue, in); n != 2 || err != nil {
+		if n, err := m.Receivers()[icmpV4Queue].Receive(in); n != 2 || err != nil {
 			t.Errorf("received %d: %v, want 2", n, err)
 		}
 		want := netsim.MemoryCounts{Sent: 4, Arrived: 2, Overflow: 2}

@@ -12,6 +12,7 @@ import (
 // memoryQueue is one receive queue.
 type memoryQueue struct {
 	packets chan packet.Incoming
+	done    <-chan struct{} // the Memory is closed
 	// handed is what the last Receive gave out: the one goroutine that calls
 	// Receive owns it.
 	handed [][]byte
@@ -21,9 +22,8 @@ type memoryQueue struct {
 // spoilt overwrites bytes that nobody may look at any more.
 const spoilt = 0xdb
 
-// Receive waits for packets on one queue. See prober.Transport.
-func (m *Memory) Receive(queue int, into []packet.Incoming) (int, error) {
-	q := m.queues[queue]
+// Receive waits for packets. See packet.Receiver.
+func (q *memoryQueue) Receive(into []packet.Incoming) (int, error) {
 	q.out.Store(false)
 	for _, bytes := range q.handed {
 		for i := range bytes {
@@ -35,7 +35,7 @@ func (m *Memory) Receive(queue int, into []packet.Incoming) (int, error) {
 		return 0, fmt.Errorf("netsim: receive: no room for packets")
 	}
 	select {
-	case <-m.done:
+	case <-q.done:
 		return 0, fmt.Errorf("netsim: receive: %w", net.ErrClosed)
 	case p := <-q.packets:
 		q.hand(&into[0], p)
@@ -51,10 +51,9 @@ func (m *Memory) Receive(queue int, into []packet.Incoming) (int, error) {
 	return len(into), nil
 }
 
-// Behind reports whether packets of a queue wait to be received, or have not
-// been dealt with. See prober.Transport.
-func (m *Memory) Behind(queue int) bool {
-	q := m.queues[queue]
+// Behind reports whether packets wait to be received, or have not been dealt
+// with. See packet.Receiver.
+func (q *memoryQueue) Behind() bool {
 	return len(q.packets) > 0 || q.out.Load()
 }
 

@@ -55,7 +55,7 @@ func outgoing(t *testing.T, ipv6 bool, probes ...probe) []packet.Outgoing {
 
 func mustSend(t *testing.T, m *netsim.Memory, packets []packet.Outgoing) {
 	t.Helper()
-	if n, err := m.Send(0, packets); n != len(packets) || err != nil {
+	if n, err := m.Send(packets); n != len(packets) || err != nil {
 		t.Fatalf("sent %d of %d: %v", n, len(packets), err)
 	}
 }
@@ -63,7 +63,7 @@ func mustSend(t *testing.T, m *netsim.Memory, packets []packet.Outgoing) {
 func mustReceive(t *testing.T, m *netsim.Memory, queue int) packet.Incoming {
 	t.Helper()
 	var in [1]packet.Incoming
-	if n, err := m.Receive(queue, in[:]); n != 1 || err != nil {
+	if n, err := m.Receivers()[queue].Receive(in[:]); n != 1 || err != nil {
 		t.Fatalf("received %d: %v", n, err)
 	}
 	return in[0]
@@ -168,7 +168,7 @@ func TestMemoryOneFamily(t *testing.T) {
 		if err := m.Routes([]packet.RouteQuery{{Target: target.For(false)}}, routes[:]); !errors.Is(err, syscall.ENETUNREACH) {
 			t.Errorf("source error %v, want ENETUNREACH", err)
 		}
-		if _, err := m.Send(0, outgoing(t, false, echoProbe(1))); !errors.Is(err, syscall.ENETUNREACH) {
+		if _, err := m.Send(outgoing(t, false, echoProbe(1))); !errors.Is(err, syscall.ENETUNREACH) {
 			t.Errorf("send error %v, want ENETUNREACH", err)
 		}
 		if got := len(m.Ports()); got != 256 {
@@ -197,9 +197,9 @@ func TestMemoryOrder(t *testing.T) {
 func TestMemoryCloseWakesReceive(t *testing.T) {
 	inMemory(t, netsim.Chain(1, time.Hour), func(t *testing.T, m *netsim.Memory) {
 		errs := make(chan error)
-		for queue := range m.Queues() {
+		for queue := range m.Receivers() {
 			go func() {
-				_, err := m.Receive(queue, make([]packet.Incoming, 1))
+				_, err := m.Receivers()[queue].Receive(make([]packet.Incoming, 1))
 				errs <- err
 			}()
 		}
@@ -208,12 +208,12 @@ func TestMemoryCloseWakesReceive(t *testing.T) {
 		if err := m.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for range m.Queues() {
+		for range m.Receivers() {
 			if err := <-errs; !errors.Is(err, net.ErrClosed) {
 				t.Errorf("receive ended with %v, want net.ErrClosed", err)
 			}
 		}
-		if _, err := m.Send(0, outgoing(t, false, echoProbe(1))); !errors.Is(err, net.ErrClosed) {
+		if _, err := m.Send(outgoing(t, false, echoProbe(1))); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("send ended with %v, want net.ErrClosed", err)
 		}
 	})

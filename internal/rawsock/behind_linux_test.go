@@ -21,30 +21,30 @@ func TestBehind(t *testing.T) {
 		go func() {
 			into := make([]packet.Incoming, 1)
 			for range turn {
-				_, err := transport.Receive(queue, into)
+				_, err := transport.Receivers()[queue].Receive(into)
 				taken <- err
 			}
 		}()
 		waits := func() {
 			turn <- struct{}{}
-			for transport.Behind(queue) {
+			for transport.Receivers()[queue].Behind() {
 				runtime.Gosched()
 			}
 		}
-		if !transport.Behind(queue) {
+		if !transport.Receivers()[queue].Behind() {
 			t.Error("before anybody waits: not behind")
 		}
 		waits()
 		for range 3 {
 			sendAll(t, transport, packet.Outgoing{Bytes: probe.icmp(t, 8, 128)})
 			check(t, <-taken)
-			if !transport.Behind(queue) {
+			if !transport.Receivers()[queue].Behind() {
 				t.Error("a packet was taken, and nobody waits: not behind")
 			}
 			waits()
 		}
 		sendAll(t, transport, packet.Outgoing{Bytes: probe.icmp(t, 8, 128)}) // its answer is there when this returns
-		if !transport.Behind(queue) {
+		if !transport.Receivers()[queue].Behind() {
 			t.Error("a packet has arrived: not behind")
 		}
 		check(t, <-taken)

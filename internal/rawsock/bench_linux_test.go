@@ -64,7 +64,7 @@ func BenchmarkReceive(b *testing.B) {
 			b.StartTimer()
 		}
 		for got := 0; got < batch; {
-			n, err := far.Receive(0, into)
+			n, err := far.Receivers()[0].Receive(into)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -16,12 +16,12 @@ func TestClose(t *testing.T) {
 	before := descriptors(t)
 	transport, err := Open(Options{})
 	check(t, err)
-	results := make(chan error, transport.Queues())
-	for queue := range transport.Queues() {
+	results := make(chan error, len(transport.Receivers()))
+	for queue := range transport.Receivers() {
 		go func() {
 			into := make([]packet.Incoming, 1)
 			for {
-				if _, err := transport.Receive(queue, into); err != nil {
+				if _, err := transport.Receivers()[queue].Receive(into); err != nil {
 					results <- err
 					return
 				}
@@ -31,7 +31,7 @@ func TestClose(t *testing.T) {
 	// One answer proves that at least one receiver runs.
 	sendAll(t, transport, packet.Outgoing{Bytes: trial{from: l.near4, to: l.far4}.icmp(t, 8, 128), Token: 1})
 	check(t, transport.Close())
-	for range transport.Queues() {
+	for range transport.Receivers() {
 		select {
 		case err := <-results:
 			if !errors.Is(err, net.ErrClosed) {
@@ -42,7 +42,7 @@ func TestClose(t *testing.T) {
 		}
 	}
 	check(t, transport.Close())
-	if _, err := transport.Receive(0, make([]packet.Incoming, 1)); !errors.Is(err, net.ErrClosed) {
+	if _, err := transport.Receivers()[0].Receive(make([]packet.Incoming, 1)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("receive after close: %v, want net.ErrClosed", err)
 	}
 	if n := transport.Stamps(make([]packet.Stamp, 1)); n != 0 {

@@ -51,7 +51,7 @@ func TestForeignErrors(t *testing.T) {
 						t.Fatalf("%d stamps for 2 packets", n)
 					}
 					sendAll(t, far, forged)
-					if sent, err := near.Send(0, []packet.Outgoing{{Bytes: c.lost.udp(t, 1, 9)}}); sent == 0 && errors.Is(err, unix.ENETUNREACH) {
+					if sent, err := near.Senders()[0].Send([]packet.Outgoing{{Bytes: c.lost.udp(t, 1, 9)}}); sent == 0 && errors.Is(err, unix.ENETUNREACH) {
 						refused++
 					}
 				}

@@ -214,12 +214,12 @@ type arrival struct {
 func listen(t testing.TB, transport *Transport) <-chan arrival {
 	t.Helper()
 	arrivals := make(chan arrival, 1<<14) // roomier than any test needs
-	done := make(chan error, transport.Queues())
-	for queue := range transport.Queues() {
+	done := make(chan error, len(transport.Receivers()))
+	for queue := range transport.Receivers() {
 		go func() {
 			into := make([]packet.Incoming, 10)
 			for {
-				n, err := transport.Receive(queue, into)
+				n, err := transport.Receivers()[queue].Receive(into)
 				if err != nil {
 					done <- err
 					return
@@ -233,7 +233,7 @@ func listen(t testing.TB, transport *Transport) <-chan arrival {
 	}
 	t.Cleanup(func() {
 		check(t, transport.Close())
-		for range transport.Queues() {
+		for range transport.Receivers() {
 			<-done
 		}
 	})
@@ -255,7 +255,7 @@ func next(t testing.TB, arrivals <-chan arrival) arrival {
 // sendAll sends packets that all have to go.
 func sendAll(t testing.TB, transport *Transport, packets ...packet.Outgoing) {
 	t.Helper()
-	if sent, err := transport.Send(0, packets); sent != len(packets) || err != nil {
+	if sent, err := transport.Senders()[0].Send(packets); sent != len(packets) || err != nil {
 		t.Fatalf("sent %d of %d: %v", sent, len(packets), err)
 	}
 }

@@ -111,8 +111,8 @@ func (l *lab) linkLocal(t *testing.T, options Options) {
 func TestOpenMissingFamily(t *testing.T) {
 	l := newLab(t)
 	only4 := open(t, Options{socket: without(unix.AF_INET6)})
-	if status := only4.Status(); status.IPv4 != nil || !errors.Is(status.IPv6, unix.EAFNOSUPPORT) || only4.Queues() != 4 {
-		t.Errorf("IPv4 only: %+v, %d queues", status, only4.Queues())
+	if status := only4.Status(); status.IPv4 != nil || !errors.Is(status.IPv6, unix.EAFNOSUPPORT) || len(only4.Receivers()) != 4 {
+		t.Errorf("IPv4 only: %+v, %d queues", status, len(only4.Receivers()))
 	}
 	arrivals := listen(t, only4)
 	sendAll(t, only4, packet.Outgoing{Bytes: trial{from: l.near4, to: l.far4}.icmp(t, 8, 128)})

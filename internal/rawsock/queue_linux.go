@@ -3,6 +3,7 @@ package rawsock
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync/atomic"
 	"unsafe"
@@ -24,11 +25,12 @@ const (
 
 // queue receives one protocol of one family.
 type queue struct {
-	sleeper  *sleeper
-	v6       bool
-	filter   packet.Filter // of its protocol
-	stamped  bool // the kernel stamps what arrives
-	buffer   int
+	sleeper *sleeper
+	v6      bool
+	filter  packet.Filter   // of its protocol
+	closed  <-chan struct{} // the transport is
+	stamped bool            // the kernel stamps what arrives
+	buffer  int
 
 	headers  [batch]unix.Mmsghdr
 	iovecs   [batch]unix.Iovec
@@ -42,12 +44,12 @@ type queue struct {
 }
 
 // openQueue opens a queue that lets nothing in before admit.
-func openQueue(options *Options, domain int, filter packet.Filter) (*queue, error) {
+func openQueue(options *Options, domain int, filter packet.Filter, closed <-chan struct{}) (*queue, error) {
 	fd, err := openRaw(options, domain, int(filter.Protocol))
 	if err != nil {
 		return nil, err
 	}
-	q := &queue{v6: domain == unix.AF_INET6, filter: filter}
+	q := &queue{v6: domain == unix.AF_INET6, filter: filter, closed: closed}
 	if err := q.setUp(fd, options); err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
@@ -101,8 +103,12 @@ func (q *queue) admit(ports portRange) error {
 	return attach(q.sleeper.fd, answerFilter(q.v6, q.filter, ports))
 }
 
-// receive waits for packets.
-func (q *queue) receive(into []packet.Incoming) (int, error) {
+// Receive waits for packets, writes at most 64 of them to into and returns their
+// number, at least 1. Of a packet longer than 2048 bytes only those are given.
+// What the entries point to is valid until the next Receive. One goroutine may
+// call it. After Close of the Transport the error matches net.ErrClosed. It
+// panics when there is no room in into.
+func (q *queue) Receive(into []packet.Incoming) (int, error) {
 	into = into[:min(len(into), batch)]
 	_ = into[0]
 	for i := range into {
@@ -114,13 +120,23 @@ func (q *queue) receive(into []packet.Incoming) (int, error) {
 	}
 	got, err := q.sleeper.read(q.headers[:len(into)])
 	if err != nil {
-		return 0, err
+		select {
+		case <-q.closed:
+			err = net.ErrClosed
+		default:
+		}
+		return 0, fmt.Errorf("rawsock: receive: %w", err)
 	}
 	for i := range into[:got] {
 		q.fill(i, &into[i])
 	}
 	return got, nil
 }
+
+// Behind reports whether packets that have arrived may wait to be received, or
+// whoever received them has not come back for more. Safe for concurrent use;
+// after Close it says no.
+func (q *queue) Behind() bool { return q.sleeper.behind() }
 
 // fill describes the i-th packet received.
 func (q *queue) fill(i int, in *packet.Incoming) {
@@ -150,7 +166,7 @@ func (q *queue) drops() uint64 {
 	return uint64(q.dropsSeen.Load() - q.dropsAt)
 }
 
-// close wakes receive.
+// close wakes Receive.
 func (q *queue) close() error {
 	q.drops()
 	if err := q.sleeper.close(); err != nil {

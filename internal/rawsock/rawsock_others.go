@@ -20,23 +20,17 @@ func Open(Options) (*Transport, error) { return nil, errors.Join(errPlatform, er
 // Routes fails.
 func (*Transport) Routes([]packet.RouteQuery, []packet.Route) error { return errPlatform }
 
-// Lanes returns 0.
-func (*Transport) Lanes() int { return 0 }
+// Supports says that nothing is.
+func (*Transport) Supports(packet.Type, bool) error { return errPlatform }
 
-// Send fails.
-func (*Transport) Send(int, []packet.Outgoing) (int, error) { return 0, errPlatform }
+// Senders returns none.
+func (*Transport) Senders() []packet.Sender { return nil }
 
 // Stamps returns none.
 func (*Transport) Stamps([]packet.Stamp) int { return 0 }
 
-// Queues returns 0.
-func (*Transport) Queues() int { return 0 }
-
-// Receive fails.
-func (*Transport) Receive(int, []packet.Incoming) (int, error) { return 0, errPlatform }
-
-// Behind says no.
-func (*Transport) Behind(int) bool { return false }
+// Receivers returns none.
+func (*Transport) Receivers() []packet.Receiver { return nil }
 
 // Ports returns none.
 func (*Transport) Ports() []uint16 { return nil }

@@ -55,7 +55,7 @@ func TestSendRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			good := packet.Outgoing{Bytes: v4.udp(t, 1, far.Ports()[0]), Token: 5}
 			packets := []packet.Outgoing{good, good, {Bytes: c.bytes}, good}
-			sent, err := c.via.Send(0, packets)
+			sent, err := c.via.Senders()[0].Send(packets)
 			if sent != 2 || !errors.Is(err, c.want) {
 				t.Fatalf("sent %d: %v, want 2: %v", sent, err, c.want)
 			}
@@ -71,7 +71,7 @@ func TestSendRefused(t *testing.T) {
 	if len(arrivals) != 0 {
 		t.Errorf("%d packets arrived that were refused", len(arrivals))
 	}
-	if sent, err := near.Send(0, nil); sent != 0 || err != nil {
+	if sent, err := near.Senders()[0].Send(nil); sent != 0 || err != nil {
 		t.Errorf("nothing to send: %d, %v", sent, err)
 	}
 }
@@ -95,7 +95,7 @@ func TestSendQueueFull(t *testing.T) {
 			packets := l.numbered(t, far.Ports()[0], 1200)
 			sent, refused := 0, 0
 			for _, p := range packets {
-				n, err := near.Send(0, []packet.Outgoing{p})
+				n, err := near.Senders()[0].Send([]packet.Outgoing{p})
 				sent += n
 				if err != nil {
 					refused++
@@ -143,7 +143,7 @@ func TestSendDeviceFull(t *testing.T) {
 				for j := range packets {
 					packets[j] = packet.Outgoing{Bytes: trial{from: from, to: from.Next()}.udp(t, 1, 9), Token: i<<8 + uint32(j)}
 				}
-				sent, err := transport.Send(0, packets)
+				sent, err := transport.Senders()[0].Send(packets)
 				for _, p := range packets[:sent] {
 					want[p.Token] = true
 				}
@@ -201,7 +201,7 @@ func TestSendBufferFull(t *testing.T) {
 				for i := range packets {
 					packets[i] = packet.Outgoing{Bytes: p.udp(t, 1, 9)}
 				}
-				sent, err := transport.Send(0, packets)
+				sent, err := transport.Senders()[0].Send(packets)
 				if sent == 0 || sent == len(packets) || !errors.Is(err, syscall.EAGAIN) {
 					t.Errorf("%v: sent %d: %v, want some: EAGAIN", p.to, sent, err)
 				}

@@ -140,7 +140,7 @@ func TestStampsAmongRefusals(t *testing.T) {
 			var sent []uint32
 			var stamps []packet.Stamp
 			for i := 0; i < len(packets); i++ {
-				n, err := near.Send(0, packets[i:min(i+80, len(packets))])
+				n, err := near.Senders()[0].Send(packets[i:min(i+80, len(packets))])
 				for range n {
 					sent = append(sent, packets[i].Token)
 					i++
@@ -213,25 +213,26 @@ func TestNoAllocations(t *testing.T) {
 			}
 			full := packet.Outgoing{Bytes: trial{from: l.near4, to: elsewhere4}.udp(t, 1, 1)}
 			stamps := make([]packet.Stamp, 64)
+			sender, receivers, refused := near.Senders()[0], near.Receivers(), []packet.Outgoing{full}
 			into := make([]packet.Incoming, 64)
 			allocations := testing.AllocsPerRun(100, func() {
 				sendAll(t, near, answers...)
 				if n := near.Stamps(stamps); n != len(answers) {
 					t.Fatalf("%d stamps, want %d", n, len(answers))
 				}
-				for queue := range near.Queues() {
+				for queue, receiver := range receivers {
 					if near.queues[queue].filter.Protocol != protocolUDP {
 						continue
 					}
 					for got := 0; got < len(answers)/2; {
-						n, err := near.Receive(queue, into)
+						n, err := receiver.Receive(into)
 						if err != nil {
 							t.Fatal(err)
 						}
 						got += n
 					}
 				}
-				if _, err := near.Send(0, []packet.Outgoing{full}); !errors.Is(err, unix.ENETUNREACH) {
+				if _, err := sender.Send(refused); !errors.Is(err, unix.ENETUNREACH) {
 					t.Fatal(err)
 				}
 			})

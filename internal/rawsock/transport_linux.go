@@ -3,7 +3,6 @@ package rawsock
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -129,7 +128,7 @@ func (t *Transport) openFamily(family int, started time.Time) error {
 		t.lanes[i][family] = s
 	}
 	for _, filter := range packet.Filters(family == 1) {
-		q, err := openQueue(&t.options, domain, filter)
+		q, err := openQueue(&t.options, domain, filter, t.closed)
 		if err != nil {
 			return err
 		}
@@ -149,8 +148,23 @@ func (t *Transport) senders(f func(*sender)) {
 	}
 }
 
-// Lanes returns how many Sends may run at one time, each on a lane of its own.
-func (t *Transport) Lanes() int { return len(t.lanes) }
+// Supports returns nil when probes of a type can be sent over a family: all
+// types can, over each family that the host has. Otherwise it says why not.
+func (t *Transport) Supports(_ packet.Type, ipv6 bool) error {
+	if ipv6 {
+		return t.lacks[1]
+	}
+	return t.lacks[0]
+}
+
+// Senders returns as many senders as the options say.
+func (t *Transport) Senders() []packet.Sender {
+	senders := make([]packet.Sender, len(t.lanes))
+	for i := range t.lanes {
+		senders[i] = &t.lanes[i]
+	}
+	return senders
+}
 
 // Send hands packets to the kernel in order, both families in one batch if
 // need be, and returns how many it took. The error tells why packets[sent]
@@ -158,17 +172,16 @@ func (t *Transport) Lanes() int { return len(t.lanes) }
 // queue is full for now; ENETUNREACH, EMSGSIZE, EPERM (a firewall) and others
 // that the packet will not go. A packet without a whole IP header is refused
 // with EINVAL, one of a family that the host lacks with EAFNOSUPPORT.
-// Calls for one lane, 0 to Lanes()-1, must not overlap; none may come after
-// Close.
-func (t *Transport) Send(lane int, packets []packet.Outgoing) (sent int, err error) {
+// Calls must not overlap; none may come after Close of the Transport.
+func (l *lane) Send(packets []packet.Outgoing) (sent int, err error) {
 	for sent < len(packets) {
 		v6, n, err := leadingRun(packets[sent:])
 		if err != nil {
 			return sent, err
 		}
-		s := t.lanes[lane][0]
+		s := l[0]
 		if v6 {
-			s = t.lanes[lane][1]
+			s = l[1]
 		}
 		if s == nil {
 			return sent, sendError(unix.EAFNOSUPPORT)
@@ -202,34 +215,15 @@ func (t *Transport) Stamps(into []packet.Stamp) int {
 	return n
 }
 
-// Queues returns the number of receive queues: four for each family that the
-// host has.
-func (t *Transport) Queues() int { return len(t.queues) }
-
-// Receive waits for packets on one queue, writes at most 64 of them to into
-// and returns their number, at least 1. Of a packet longer than 2048 bytes
-// only those are given. What the entries point to is valid until the next
-// Receive on that queue. Different queues may be received on at the same
-// time, one queue by one goroutine only. After Close the error matches
-// net.ErrClosed. It panics when there is no such queue or no room in into.
-func (t *Transport) Receive(queue int, into []packet.Incoming) (int, error) {
-	n, err := t.queues[queue].receive(into)
-	if err != nil {
-		select {
-		case <-t.closed:
-			return 0, fmt.Errorf("rawsock: receive: %w", net.ErrClosed)
-		default:
-			return 0, fmt.Errorf("rawsock: receive: %w", err)
-		}
+// Receivers returns a receiver for each family that the host has and each
+// protocol that probes and their answers travel by.
+func (t *Transport) Receivers() []packet.Receiver {
+	receivers := make([]packet.Receiver, len(t.queues))
+	for i, q := range t.queues {
+		receivers[i] = q
 	}
-	return n, nil
+	return receivers
 }
-
-// Behind reports whether packets that have arrived on a queue may wait to be
-// received, or whoever received them has not come back for more. Safe for
-// concurrent use; after Close it says no. It panics when there is no such
-// queue.
-func (t *Transport) Behind(queue int) bool { return t.queues[queue].sleeper.behind() }
 
 // Ports returns the local ports, TCP and UDP alike, that are held for use as
 // source ports; a new slice of consecutive numbers.
