@@ -118,26 +118,13 @@ func probeable(a netip.Addr) bool {
 // most MaxProbeLen.
 func (t *Template) Len(ttl uint8) int { return len(t.bytes) + t.padding(ttl) }
 
-// TTLOf is the inverse of Len, for the total length of a quoted GRE probe as
-// its IPv4 header gives it. ok is false for flows whose probes are all of one
-// length, and for a length that no probe of the flow has.
-func (t *Template) TTLOf(length uint32) (ttl uint8, ok bool) {
-	padding := int(length) - len(t.bytes)
-	if !t.padded() || padding < 0 || padding > MaxPadding {
-		return 0, false
-	}
-	return uint8(padding) + 1, true
-}
-
 // padding is the number of bytes behind the inner packet of a GRE probe.
 func (t *Template) padding(ttl uint8) int {
-	if !t.padded() {
+	if !t.tunnel || t.ipv6 {
 		return 0
 	}
 	return min(int(ttl)-1, MaxPadding)
 }
-
-func (t *Template) padded() bool { return !t.ipv6 && t.tunnel }
 
 // Build writes the probe that m describes to the start of dst, which must have
 // room (capacity) for MaxProbeLen bytes, and returns its length. It does not

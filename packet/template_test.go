@@ -267,12 +267,12 @@ func TestProbeLengths(t *testing.T) {
 				if got := template.Len(ttl); got != length {
 					t.Errorf("%s, TTL %d: %d bytes, want %d", name, ttl, got, length)
 				}
-				if got, ok := template.TTLOf(uint32(length)); ok != padded || padded && got != ttl {
+				if got, ok := typ.TTLOf(family.source.Is6(), uint32(length)); ok != padded || padded && got != int(ttl) {
 					t.Errorf("%s: %d bytes are of TTL %d, %v", name, length, got, ok)
 				}
 			}
 			for _, length := range []int{0, want[name] - 1, want[name] + 64, 65535} {
-				if _, ok := template.TTLOf(uint32(length)); ok {
+				if _, ok := typ.TTLOf(family.source.Is6(), uint32(length)); ok {
 					t.Errorf("%s: a probe of %d bytes", name, length)
 				}
 			}

@@ -167,6 +167,17 @@ func (t Type) Space() Space {
 // key.
 func (t Type) Encapsulated() bool { return t.row().tunnel != direct }
 
+// TTLOf returns the TTL of a probe by its total length in bytes, as its quoted
+// IPv4 header gives it. ok is false for types and families whose probes are all
+// of one length, and for a length that no probe has.
+func (t Type) TTLOf(ipv6 bool, length uint32) (ttl int, ok bool) {
+	padding := int(length) - (2*ipv4HeaderLen + greHeaderLen + segmentLen)
+	if !t.Encapsulated() || ipv6 || padding < 0 || padding > MaxPadding {
+		return 0, false
+	}
+	return padding + 1, true
+}
+
 // AnyRefuser reports whether a host may refuse the type's probes from another
 // of its addresses than the one probed.
 func (t Type) AnyRefuser() bool { return t.row().anyRefuser }
