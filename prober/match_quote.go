@@ -179,8 +179,8 @@ func (id *identity) locateGRE(m *match, q *packet.Quote) evidence {
 		m.ttl = ttl
 		return strong
 	}
-	if ttl, ok := f.template.TTLOf(q.Length); ok {
-		m.ttl = int(ttl)
+	if ttl, ok := t.typ.TTLOf(t.target.Is6(), q.Length); ok {
+		m.ttl = ttl
 		return strong
 	}
 	return none
