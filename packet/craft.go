@@ -15,7 +15,9 @@ func craft(flow *Flow) ([]byte, error) {
 		etherType := [...]uint16{etherTypeIPv4, etherTypeIPv6}[at]
 		stack = append(stack, &greKeyed{protocol: etherType, key: flow.Key}, ipHeader(flow, row.tunnel == homeward, row.codec.protocol[at], innerTTL))
 	}
-	stack = append(stack, row.codec.layers(flow)...)
+	segment := make(gopacket.Payload, segmentLen)
+	row.codec.write(segment, flow)
+	stack = append(stack, segment)
 	buffer := gopacket.NewSerializeBufferExpectedSize(MaxProbeLen, 0)
 	if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{}, stack...); err != nil {
 		return nil, err
@@ -36,10 +38,6 @@ func ipHeader(flow *Flow, homeward bool, protocol, ttl uint8) gopacket.Serializa
 	return &ipv4Header{tos: flow.TOS, ttl: ttl, protocol: protocol, source: source, target: target}
 }
 
-// payload is payloadLen bytes: blank bytes for what Build writes,
-// then fill.
-func payload(blank int) gopacket.Payload {
-	b := make([]byte, payloadLen)
-	copy(b[blank:], fill)
-	return b
-}
+// writeFill fills the payload of a segment from an offset on. Whoever wonders
+// about a captured probe can read what sent it.
+func writeFill(segment []byte, offset int) { copy(segment[offset:], fill) }

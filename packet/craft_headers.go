@@ -12,7 +12,7 @@ import (
 // do; but that package fills tables for all Ethernet and PPP types when a
 // process starts, which takes longer than all else until the agent is ready.
 //
-// Checksums of segments are left 0: prepareSegment and Build see to them.
+// A segment is written by its type's codec.
 
 // header is what is the same for all of them.
 type header struct{}
@@ -74,5 +74,24 @@ func (h *ipv6Header) SerializeTo(to gopacket.SerializeBuffer, _ gopacket.Seriali
 	source, target := h.source.As16(), h.target.As16()
 	copy(b[ipv6Source:], source[:])
 	copy(b[ipv6Target:], target[:])
+	return nil
+}
+
+// greKeyed is a GRE header with a key.
+type greKeyed struct {
+	header
+	protocol uint16
+	key      uint32
+}
+
+// SerializeTo writes the header.
+func (h *greKeyed) SerializeTo(to gopacket.SerializeBuffer, _ gopacket.SerializeOptions) error {
+	b, err := prepend(to, greHeaderLen)
+	if err != nil {
+		return err
+	}
+	binary.BigEndian.PutUint16(b, greKeyPresent)
+	binary.BigEndian.PutUint16(b[greProtocol:], h.protocol)
+	binary.BigEndian.PutUint32(b[greKey:], h.key)
 	return nil
 }

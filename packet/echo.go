@@ -3,8 +3,6 @@ package packet
 import (
 	"encoding/binary"
 	"errors"
-
-	"github.com/google/gopacket"
 )
 
 // Payload of an echo request.
@@ -19,7 +17,10 @@ const (
 var echoCodec = codec{
 	protocol: [2]uint8{protocolICMP, protocolICMPv6},
 	check:    checkEcho,
-	layers:   echoLayers,
+	write: func(segment []byte, flow *Flow) {
+		segment[0] = echoRequest(flow.Source.Is6())
+		writeFill(segment, echoFill)
+	},
 	name: func(segment []byte, flow *Flow) {
 		binary.BigEndian.PutUint16(segment[icmpChecksum:], flow.Checksum)
 		binary.BigEndian.PutUint16(segment[icmpID:], flow.EchoID)
@@ -35,34 +36,12 @@ func checkEcho(flow *Flow) error {
 	return nil
 }
 
-func echoLayers(flow *Flow) []gopacket.SerializableLayer {
-	return []gopacket.SerializableLayer{&echoHeader{kind: echoRequest(flow.Source.Is6()), id: flow.EchoID}, payload(echoFill - icmpHeaderLen)}
-}
-
 // echoRequest is the ICMP type of an echo request.
 func echoRequest(ipv6 bool) uint8 {
 	if ipv6 {
 		return icmpv6EchoRequest
 	}
 	return icmpEchoRequest
-}
-
-// echoHeader is an echo request of ICMP or ICMPv6.
-type echoHeader struct {
-	header
-	kind uint8
-	id   uint16
-}
-
-// SerializeTo writes the header.
-func (h *echoHeader) SerializeTo(to gopacket.SerializeBuffer, _ gopacket.SerializeOptions) error {
-	b, err := prepend(to, icmpHeaderLen)
-	if err != nil {
-		return err
-	}
-	b[0] = h.kind
-	binary.BigEndian.PutUint16(b[icmpID:], h.id)
-	return nil
 }
 
 func patchEcho(b []byte, base uint16, m Mark) {

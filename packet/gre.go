@@ -2,8 +2,6 @@ package packet
 
 import (
 	"encoding/binary"
-
-	"github.com/google/gopacket"
 )
 
 // GRE (RFC 2784, with the key of RFC 2890).
@@ -36,8 +34,10 @@ const (
 // decapsulates it.
 var keepaliveCodec = codec{
 	protocol: [2]uint8{protocolGRE, protocolGRE},
-	layers: func(flow *Flow) []gopacket.SerializableLayer {
-		return []gopacket.SerializableLayer{&greKeyed{protocol: greKeepalive, key: flow.Key}, payload(keepaliveFill - greHeaderLen)}
+	write: func(segment []byte, _ *Flow) {
+		binary.BigEndian.PutUint16(segment, greKeyPresent)
+		binary.BigEndian.PutUint16(segment[greProtocol:], greKeepalive)
+		writeFill(segment, keepaliveFill)
 	},
 	name: func(segment []byte, flow *Flow) { binary.BigEndian.PutUint32(segment[greKey:], flow.Key) },
 	patch: func(segment []byte, _ uint16, m Mark) { // it has no checksum
@@ -46,25 +46,6 @@ var keepaliveCodec = codec{
 	},
 	quoted: parseQuotedGRE,
 	answer: parseGRE,
-}
-
-// greKeyed is a GRE header with a key.
-type greKeyed struct {
-	header
-	protocol uint16
-	key      uint32
-}
-
-// SerializeTo writes the header.
-func (h *greKeyed) SerializeTo(to gopacket.SerializeBuffer, _ gopacket.SerializeOptions) error {
-	b, err := prepend(to, greHeaderLen)
-	if err != nil {
-		return err
-	}
-	binary.BigEndian.PutUint16(b, greKeyPresent)
-	binary.BigEndian.PutUint16(b[greProtocol:], h.protocol)
-	binary.BigEndian.PutUint32(b[greKey:], h.key)
-	return nil
 }
 
 // parseGRE reads a GRE packet. A keepalive with a key and room for a probe's

@@ -45,8 +45,9 @@ const MaxProbeLen = ipv4HeaderLen + greHeaderLen + ipv4HeaderLen + segmentLen + 
 // 8 bytes of header and 32 of payload, or a SYN with 20 bytes of options.
 const segmentLen = 40
 
-// payloadLen is what follows the 8-byte header of a segment that has one.
-const payloadLen = 32
+// targetPort is where a segment with ports has the destination; the source is
+// before it.
+const targetPort = 2
 
 // IPv4 header (RFC 791 section 3.1).
 const (

@@ -2,8 +2,6 @@ package packet
 
 import (
 	"encoding/binary"
-
-	"github.com/google/gopacket"
 )
 
 // TCP (RFC 9293 section 3.1).
@@ -36,48 +34,30 @@ const (
 // tcpCodec is that of a TCP SYN.
 var tcpCodec = codec{
 	protocol: [2]uint8{protocolTCP, protocolTCP},
-	layers: func(flow *Flow) []gopacket.SerializableLayer {
-		return []gopacket.SerializableLayer{&synHeader{source: flow.SourcePort, target: flow.TargetPort}, synOptions(flow)}
-	},
-	name:   nameSourcePort,
-	patch:  patchTCP,
-	pseudo: true,
-	quoted: parseQuotedTCP,
-	answer: parseTCP,
+	write:    writeSYN,
+	name:     nameSourcePort,
+	patch:    patchTCP,
+	pseudo:   true,
+	quoted:   parseQuotedTCP,
+	answer:   parseTCP,
 }
 
-// synHeader is the TCP header of a SYN; its options follow it.
-type synHeader struct {
-	header
-	source, target uint16
-}
-
-// SerializeTo writes the header. All that the buffer holds counts as options,
-// in whole words of 4 bytes.
-func (h *synHeader) SerializeTo(to gopacket.SerializeBuffer, _ gopacket.SerializeOptions) error {
-	length := tcpHeaderLen + len(to.Bytes())
-	b, err := prepend(to, tcpHeaderLen)
-	if err != nil {
-		return err
-	}
-	binary.BigEndian.PutUint16(b, h.source)
-	binary.BigEndian.PutUint16(b[2:], h.target)
-	b[tcpDataOffset], b[tcpFlags] = uint8(length/4)<<4, tcpSYN
-	binary.BigEndian.PutUint16(b[tcpWindow:], synWindow)
-	return nil
-}
-
-// synOptions are those of Linux, 20 bytes: maximum segment size, SACK
-// permitted, timestamps, NOP, window scale (RFC 9293 section 3.2, RFC 2018
+// writeSYN writes a SYN with Linux's options, 20 bytes: maximum segment size,
+// SACK permitted, timestamps, NOP, window scale (RFC 9293 section 3.2, RFC 2018
 // section 2, RFC 7323 sections 2.2 and 3.2).
-func synOptions(flow *Flow) gopacket.Payload {
+func writeSYN(segment []byte, flow *Flow) {
+	binary.BigEndian.PutUint16(segment[targetPort:], flow.TargetPort)
+	segment[tcpDataOffset], segment[tcpFlags] = segmentLen/4<<4, tcpSYN
+	binary.BigEndian.PutUint16(segment[tcpWindow:], synWindow)
 	mss := uint16(synMSSv4)
 	if flow.Source.Is6() {
 		mss = synMSSv6
 	}
-	b := binary.BigEndian.AppendUint16([]byte{2, 4}, mss)
-	b = append(b, 4, 2, 8, 10)
-	return append(b, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, synWindowScale) // Build writes the timestamp value
+	copy(segment[tcpHeaderLen:], []byte{
+		2, 4, byte(mss >> 8), byte(mss), 4, 2, 8, 10,
+		0, 0, 0, 0, 0, 0, 0, 0, // patch writes the timestamp value
+		1, 3, 3, synWindowScale,
+	})
 }
 
 func patchTCP(b []byte, base uint16, m Mark) {

@@ -173,7 +173,7 @@ func oracle(t testing.TB, flow Flow, m Mark, probe []byte) []byte {
 		padding = make([]byte, min(m.TTL-1, MaxPadding))
 		probe = probe[:len(probe)-len(padding)]
 	}
-	tail := gopacket.Payload(probe[len(probe)-payloadLen:])
+	tail := gopacket.Payload(probe[len(probe)-(segmentLen-8):])
 	var segment []byte
 	switch flow.Type {
 	case ICMP, GREEcho:

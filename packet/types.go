@@ -1,10 +1,6 @@
 package packet
 
-import (
-	"errors"
-
-	"github.com/google/gopacket"
-)
+import "errors"
 
 // Type is the kind of probe that goes over the wire.
 type Type uint8
@@ -75,8 +71,9 @@ type codec struct {
 	protocol [2]uint8 // of the segment, by family
 	// check returns why a flow cannot be probed; nil: every flow can.
 	check func(flow *Flow) error
-	// layers makes the segment, segmentLen bytes, without a checksum.
-	layers func(flow *Flow) []gopacket.SerializableLayer
+	// write writes the segment, segmentLen bytes that are 0, without a checksum
+	// and without what name and patch write.
+	write func(segment []byte, flow *Flow)
 	// name writes what differs between the flows of a trace.
 	name func(segment []byte, flow *Flow)
 	// patch writes what differs between the probes of a flow. base is the

@@ -2,8 +2,6 @@ package packet
 
 import (
 	"encoding/binary"
-
-	"github.com/google/gopacket"
 )
 
 // UDP (RFC 768) and the payload of a UDP probe.
@@ -20,8 +18,10 @@ const (
 // udpCodec is that of a UDP datagram.
 var udpCodec = codec{
 	protocol: [2]uint8{protocolUDP, protocolUDP},
-	layers: func(flow *Flow) []gopacket.SerializableLayer {
-		return []gopacket.SerializableLayer{&udpHeader{source: flow.SourcePort, target: flow.TargetPort}, payload(udpFill - udpHeaderLen)}
+	write: func(segment []byte, flow *Flow) {
+		binary.BigEndian.PutUint16(segment[targetPort:], flow.TargetPort)
+		binary.BigEndian.PutUint16(segment[udpLength:], segmentLen)
+		writeFill(segment, udpFill)
 	},
 	name:   nameSourcePort,
 	patch:  patchUDP,
@@ -33,25 +33,6 @@ var udpCodec = codec{
 // nameSourcePort writes the source port, which a header with ports starts with.
 func nameSourcePort(segment []byte, flow *Flow) {
 	binary.BigEndian.PutUint16(segment, flow.SourcePort)
-}
-
-// udpHeader is a UDP header.
-type udpHeader struct {
-	header
-	source, target uint16
-}
-
-// SerializeTo writes the header.
-func (h *udpHeader) SerializeTo(to gopacket.SerializeBuffer, _ gopacket.SerializeOptions) error {
-	length := udpHeaderLen + len(to.Bytes())
-	b, err := prepend(to, udpHeaderLen)
-	if err != nil {
-		return err
-	}
-	binary.BigEndian.PutUint16(b, h.source)
-	binary.BigEndian.PutUint16(b[2:], h.target)
-	binary.BigEndian.PutUint16(b[udpLength:], uint16(length))
-	return nil
 }
 
 func patchUDP(b []byte, base uint16, m Mark) {
