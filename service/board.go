@@ -44,7 +44,8 @@ type board struct {
 	mu      sync.Mutex
 	version uint64
 	parts   list.List                 // of *part, by version
-	hops    []map[uint8]*list.Element // by trace, then TTL; nil when the trace has ended
+	hops    []map[uint8]*list.Element // by trace, then TTL; nil: none
+	done    []bool                    // by trace
 	changed chan struct{}             // closed by the next change; nil: nobody waits
 	ended   bool
 }
@@ -56,10 +57,7 @@ type part struct {
 }
 
 func newBoard(traces int) *board {
-	b := &board{hops: make([]map[uint8]*list.Element, traces)}
-	for i := range b.hops {
-		b.hops[i] = make(map[uint8]*list.Element)
-	}
+	b := &board{hops: make([]map[uint8]*list.Element, traces), done: make([]bool, traces)}
 	b.add(Event{Kind: Started})
 	return b
 }
@@ -83,9 +81,13 @@ func (b *board) notify() {
 func (b *board) setHops(trace int, hops []traceroute.Hop) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.done[trace] {
+		return
+	}
 	parts := b.hops[trace]
 	if parts == nil {
-		return // it has ended
+		parts = make(map[uint8]*list.Element)
+		b.hops[trace] = parts
 	}
 	for _, hop := range hops {
 		if hop.TTL < 1 || hop.TTL > traceroute.MaxTTLLimit {
@@ -116,7 +118,7 @@ func (b *board) setOutcome(trace int, outcome *traceroute.Outcome, notes tracero
 	for _, element := range b.hops[trace] {
 		b.parts.Remove(element)
 	}
-	b.hops[trace] = nil
+	b.hops[trace], b.done[trace] = nil, true
 	b.add(Event{Kind: Done, Trace: trace, Outcome: outcome, Notes: notes})
 	b.notify()
 }
