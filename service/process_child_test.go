@@ -27,6 +27,7 @@ const wireVersion = 1
 // line is what passes between the processes.
 type line struct {
 	Version  int               `json:"v"`
+	Ready    bool              `json:"ready,omitempty"` // from the colo, first
 	Call     int               `json:"call"`
 	Batch    *traceroute.Batch `json:"batch,omitempty"`    // to the colo: trace it
 	Cancel   bool              `json:"cancel,omitempty"`   // to the colo
@@ -107,6 +108,7 @@ func (c *childServer) send(l line) {
 }
 
 func (c *childServer) serve(input io.Reader) error {
+	c.send(line{Ready: true})
 	defer c.running.Wait()
 	defer func() {
 		c.mu.Lock()

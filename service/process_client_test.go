@@ -15,12 +15,13 @@ import (
 )
 
 // acknowledgeTimeout is how long a remote colo may take to accept a batch.
-const acknowledgeTimeout = 500 * time.Millisecond
+const acknowledgeTimeout = 2 * time.Second
 
 // remote is a Colo in another process.
 type remote struct {
 	process *exec.Cmd
 	input   io.WriteCloser
+	ready   chan struct{} // closed when the process has said that it is
 	gone    chan struct{} // closed when nothing more comes from the process
 
 	mu    sync.Mutex // guards what follows
@@ -39,7 +40,7 @@ type remoteCall struct {
 // startRemote starts the process, which the test's end ends.
 func startRemote(t *testing.T) *remote {
 	t.Helper()
-	r := &remote{process: exec.CommandContext(t.Context(), os.Args[0]), gone: make(chan struct{}), calls: make(map[int]*remoteCall), ended: make(map[int]line), more: make(chan struct{})}
+	r := &remote{process: exec.CommandContext(t.Context(), os.Args[0]), ready: make(chan struct{}), gone: make(chan struct{}), calls: make(map[int]*remoteCall), ended: make(map[int]line), more: make(chan struct{})}
 	r.process.Env = append(os.Environ(), childVariable+"=1")
 	r.process.Stderr = os.Stderr
 	output, err := r.process.StdoutPipe()
@@ -59,6 +60,11 @@ func startRemote(t *testing.T) *remote {
 		<-r.gone
 		_ = r.process.Wait() // it was killed
 	})
+	select {
+	case <-r.ready:
+	case <-r.gone:
+		t.Fatal("the process does not start")
+	}
 	return r
 }
 
@@ -71,6 +77,10 @@ func (r *remote) read(output io.Reader) {
 		var l line
 		if json.Unmarshal(lines.Bytes(), &l) != nil || l.Version != wireVersion {
 			return
+		}
+		if l.Ready {
+			close(r.ready)
+			continue
 		}
 		r.mu.Lock()
 		to := r.calls[l.Call]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,15 +24,21 @@ type observed struct {
 	Outcomes []string          // by trace
 }
 
-// observe reads all events of a run.
-func observe(t *testing.T, run *Run) observed {
+// observe starts a run and reads all its events.
+func observe(t *testing.T, s *Service, job *Job) observed {
 	t.Helper()
+	run, err := s.Start(t.Context(), job, quota.Unlimited())
+	if err != nil {
+		t.Error(err)
+		return observed{}
+	}
 	o := observed{Hops: make(map[string]string)}
 	subscription := run.Subscribe(0)
 	for ended := false; !ended; {
 		events, err := subscription.Next(t.Context())
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return o
 		}
 		for _, e := range events {
 			switch e.Kind {
@@ -41,7 +48,12 @@ func observe(t *testing.T, run *Run) observed {
 					nodes = append(nodes, fmt.Sprintf("%v×%d%v", n.Addr, n.Count, n.Labels))
 				}
 				slices.Sort(nodes)
-				o.Hops[fmt.Sprintf("%d/%d", e.Trace, e.Hop.TTL)] = fmt.Sprintf("%d sent: %v", e.Hop.Sent, nodes)
+				key := fmt.Sprintf("%d/%d", e.Trace, e.Hop.TTL)
+				if e.Hop.Sent == 0 {
+					delete(o.Hops, key)
+					continue
+				}
+				o.Hops[key] = fmt.Sprintf("%d sent: %v", e.Hop.Sent, nodes)
 			case Done:
 				o.Order = append(o.Order, fmt.Sprint("done ", e.Trace))
 			default:
@@ -52,7 +64,7 @@ func observe(t *testing.T, run *Run) observed {
 	}
 	outcomes, err := run.Wait(t.Context())
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	for i := range outcomes {
 		o.Outcomes = append(o.Outcomes, untimed(&outcomes[i]))
@@ -127,19 +139,26 @@ func TestProcessEqualsLocal(t *testing.T) {
 	s, _ := newService(t, nil, local)
 	other, _, _ := remoteService(t)
 	for _, method := range []traceroute.Method{traceroute.ICMP, traceroute.UDP, traceroute.TCP, traceroute.GREICMP} {
-		request := Request{
-			Targets: append(targetsOf(mixed.For(false)), "ff02::1", "name.example"), Live: true,
-			Spec: traceroute.Spec{Method: method, Wait: 400 * time.Millisecond, MaxTTL: 8},
-		}
-		want, got := observe(t, start(t, s, request)), observe(t, start(t, other, request))
-		if len(want.Hops) < 4 || !strings.Contains(want.Outcomes[0], "reached") && method != traceroute.GREICMP {
-			t.Errorf("%v: the local colo has %+v", method, want)
-		}
-		slices.Sort(want.Order[1:3]) // the two that fail at once
-		slices.Sort(got.Order[1:3])
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%v (-local +process):\n%s", method, diff)
-		}
+		t.Run(method.String(), func(t *testing.T) {
+			request := Request{
+				Targets: append(targetsOf(mixed.For(false)), "ff02::1", "name.example"), Live: true,
+				Spec: traceroute.Spec{Method: method, Wait: time.Second, MaxTTL: 8},
+			}
+			var want, got observed
+			var both sync.WaitGroup // hops are there while the traces run
+			here, there := check(t, s, request), check(t, other, request)
+			both.Go(func() { want = observe(t, s, here) })
+			both.Go(func() { got = observe(t, other, there) })
+			both.Wait()
+			if len(want.Hops) < 4 || method != traceroute.GREICMP && !strings.Contains(want.Outcomes[0], "reached") {
+				t.Errorf("the local colo has %+v", want)
+			}
+			slices.Sort(want.Order[1:3]) // the two that fail at once
+			slices.Sort(got.Order[1:3])
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-local +process):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -221,25 +240,22 @@ func TestProcessEndings(t *testing.T) {
 	}
 }
 
-// A colo that does not answer costs its own time-outs: that of a request that it
-// does not take, and that of the run when it falls silent later.
+// A colo that does not answer holds nothing up: neither when it falls silent while
+// it traces and the time of the run is over, nor when it does not take a request.
 func TestProcessNeverAnswers(t *testing.T) {
 	t.Parallel()
 	s, _, child := remoteService(t)
-	stop := func() {
-		t.Helper()
-		if err := child.process.Process.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, &traceroute.Failure{Code: traceroute.TimedOut, Reason: "did not answer in time"})
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
 	run, released := limitedStart(ctx, t, s, Request{
 		Targets: []string{quick.For(false).String(), slow.For(false).String()}, Live: true,
 		Spec: traceroute.Spec{Wait: traceroute.MaxWait, MaxTTL: 64},
 	})
 	untilDone(t, run, 0)
-	stop()
+	if err := child.process.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	cancel(errDeadline) // as if its time were over
 	want := []string{
 		quick.For(false).String() + "@child01 reached " + quick.For(false).String(),
 		slow.For(false).String() + "@child01 timed-out: did not answer in time",

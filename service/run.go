@@ -96,8 +96,8 @@ func (r *Run) Took() time.Duration {
 	return r.took
 }
 
-// Notes returns what is known of the addresses in the outcomes of a run that has
-// ended. It must not be changed.
+// Notes waits for the end of the run and returns what is known of the addresses
+// in its outcomes. It must not be changed.
 func (r *Run) Notes() traceroute.Notes {
 	<-r.done
 	return r.notes
