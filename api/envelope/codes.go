@@ -12,6 +12,8 @@ const (
 	CodeField           = 1007  // unknown field (native API)
 	CodeForm            = 1008  // no form that the client accepts (native API)
 	CodeEncoding        = 1009  // unknown content encoding
+	CodeTrace           = 1010  // no such trace (native API)
+	CodeEvent           = 1011  // not the id of an event (native API)
 	CodeUnavailable     = 1050  // overloaded, shutting down, not ready
 	CodeInternal        = 1051  // a fault of the agent
 	CodeHeaders         = 6003  // malformed credentials

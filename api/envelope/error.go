@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"probe-agent/internal/panics"
 )
 
 // maxProblems bounds the errors reported for one request, so that the answer to
@@ -72,14 +74,23 @@ func (e *Error) Envelope() Envelope[*struct{}] {
 	return Envelope[*struct{}]{Errors: e.Errors, Messages: append([]Message{}, e.Notes...)}
 }
 
-// WriteError answers with the *Error that err is. Any other error means that
+// FaultMessage is what a client is told of a panic, with CodeInternal.
+const FaultMessage = "a fault of the agent; its log has it under the id in cf-ray"
+
+// WriteError answers with the *Error that err is, and with status 500 for a
+// *panics.Error, which the record keeps for the log. Any other error means that
 // the request was abandoned: the record says so, and nothing is written.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	record := RecordOf(r.Context())
 	refused, ok := errors.AsType[*Error](err)
 	if !ok {
-		record.Abandoned = true
-		return
+		fault, ok := errors.AsType[*panics.Error](err)
+		if !ok {
+			record.Abandoned = true
+			return
+		}
+		record.Fault = fault
+		refused = NewError(http.StatusInternalServerError, CodeInternal, FaultMessage)
 	}
 	record.Code = refused.Errors[0].Code
 	refused.Write(w)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"probe-agent/access"
+	"probe-agent/internal/panics"
 )
 
 // Record is what the log has of one request. The middleware makes it and logs
@@ -17,8 +18,13 @@ type Record struct {
 
 	CredentialsNeeded bool // reached a route that needs credentials
 	Abandoned         bool // the client has gone, or was cut off
-	Broken            bool // a fault of the agent ended an answer that had begun
 	Quiet             bool // one of a flood, which is logged for debugging only
+
+	Broken bool // a fault of the agent ended an answer that had begun
+
+	// Fault is a panic that ended the request. When the answer had begun, the
+	// status that is logged is 500 all the same.
+	Fault *panics.Error
 }
 
 type recordKey struct{}
