@@ -2,16 +2,15 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os/signal"
 	"syscall"
+	"time"
 
-	"probe-agent/api"
 	"probe-agent/internal/agent"
-	"probe-agent/internal/inputfile"
+	"probe-agent/internal/rounds"
 	"probe-agent/internal/settings"
-	"probe-agent/lookup"
-	"probe-agent/prober"
+	"probe-agent/service"
+	"probe-agent/traceroute"
 )
 
 type traceCommand struct{ settings.Trace }
@@ -23,57 +22,53 @@ func (*traceCommand) Help() string {
 		"Exit code: 0 every target was reached, 1 some target was not, 2 error. With --follow the last round counts."
 }
 
-// Run traces all targets at once.
+// Run traces all targets at once, round after round.
 func (c *traceCommand) Run(t terminal) error {
-	for _, target := range c.Targets {
-		if err := lookup.CheckTarget(target); err != nil {
-			return fmt.Errorf("target %q %w", target, err)
-		}
-	}
 	ctx, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer release()
-	sockets, err := c.Sockets()
+	traces, closeAll, err := agent.OpenTracer(ctx, &c.Trace)
 	if err != nil {
 		return err
 	}
-	engine, _, err := agent.OpenEngine(sockets, prober.Options{
-		Rate: prober.DefaultRate, NearHopRate: prober.DefaultNearHopRate, PrefixRate: prober.DefaultPrefixRate,
-	})
+	defer closeAll()
+	config := rounds.Config{
+		Service:  traces,
+		Request:  service.Request{Targets: c.Targets, Spec: c.Spec()},
+		Rounds:   c.MaxRounds(),
+		Interval: time.Duration(c.Interval) * time.Second,
+	}
+	outcomes, err := rounds.Trace(ctx, config, c.form(t, config.Request))
 	if err != nil {
 		return err
 	}
-	defer engine.Close()
-	config := c.Lookup()
-	config.Servers, config.Tables, config.Open = c.Servers(), c.ASNData, (&inputfile.Opener{Streams: true}).Open
-	names, err := lookup.New(ctx, config)
-	if err != nil {
-		return err
-	}
-	defer names.Close()
-
-	local := &api.Local{ColoName: "loc01", CityName: agent.Hostname(), Tracer: engine, Resolver: names, Family: c.Spec().Family}
-	tracing := tracing{command: c, colo: local, names: names}
-	show := tracing.printTables
-	switch {
-	case c.JSON:
-		show = tracing.printJSON
-	case c.CSV:
-		show = tracing.printCSV
-	}
-	code, err := show(ctx, t)
-	if err == nil && code != exitOK {
-		err = exitStatus(code)
-	}
-	return err
+	return exitStatusOf(outcomes)
 }
 
-func (c *traceCommand) options() api.Options {
-	spec := c.Spec()
-	return api.Options{
-		MaxTTL:        spec.MaxTTL,
-		PacketType:    spec.Method.String(),
-		PacketsPerTTL: spec.PacketsPerTTL,
-		Port:          spec.Port,
-		WaitTime:      int(c.WaitTime),
+// form returns how the rounds are shown.
+func (c *traceCommand) form(t terminal, request service.Request) rounds.Form {
+	switch {
+	case c.JSON:
+		return rounds.JSON(t.out)
+	case c.CSV:
+		return rounds.CSV(t.out, t.err)
 	}
+	return rounds.Tables(t.out, request, c.Follow)
+}
+
+// exitStatusOf returns the exit status for the outcomes of a round, of which the
+// worst counts; nil when every target was reached.
+func exitStatusOf(outcomes []traceroute.Outcome) error {
+	code := exitOK
+	for _, outcome := range outcomes {
+		switch {
+		case outcome.Failure != nil:
+			code = exitError
+		case outcome.Result.Stop != traceroute.Reached:
+			code = max(code, exitPartial)
+		}
+	}
+	if code == exitOK {
+		return nil
+	}
+	return exitStatus(code)
 }

@@ -1,27 +1,22 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"io"
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"probe-agent/api"
+	"probe-agent/colo"
 	"probe-agent/internal/netsim"
-	"probe-agent/internal/settings"
+	"probe-agent/internal/rounds"
 	"probe-agent/prober"
+	"probe-agent/service"
+	"probe-agent/traceroute"
 )
 
-type noNames struct{}
-
-func (noNames) Annotate(context.Context, []netip.Addr) map[netip.Addr]api.Annotation { return nil }
-func (noNames) Prefetch(netip.Addr)                                                  {}
-
-// TestExitCodes: the exit code says whether the targets were reached, in every
-// form of output. What the target's own firewall prohibited is in the target's
-// summary, and did not reach it.
+// TestExitCodes: the exit code says whether the targets were reached, whatever the
+// form of output. What the target's own firewall prohibited did not reach it.
 func TestExitCodes(t *testing.T) {
 	reject := func(code uint8, from netsim.Address) netsim.Target {
 		return netsim.Target{Node: netsim.Node{Reject: []netsim.Reject{{Kind: netsim.Unreachable, Code: code, From: from}}}}
@@ -38,6 +33,7 @@ func TestExitCodes(t *testing.T) {
 		{"prohibited by the target", reject(10, netsim.Address{}), []string{target}, exitPartial},
 		{"silent", netsim.Target{Node: netsim.Node{Silent: true}}, []string{target}, exitPartial},
 		{"failed", reject(10, netsim.Address{}), []string{target, ipv6}, exitError},
+		{"failed first", reject(10, netsim.Address{}), []string{ipv6, target}, exitError},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			scenario := netsim.Chain(1, 10*time.Millisecond)
@@ -51,26 +47,27 @@ func TestExitCodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer engine.Close()
-			command := &traceCommand{settings.Trace{Targets: tt.targets, Interval: 1}}
-			if err := command.PacketType.UnmarshalText([]byte("udp")); err != nil {
+			roster, err := service.NewRoster(colo.New(colo.Config{Info: traceroute.Colo{Name: "loc01"}, Tracer: engine}))
+			if err != nil {
 				t.Fatal(err)
 			}
-			tracing := tracing{
-				command: command,
-				colo:    &api.Local{ColoName: "loc01", Tracer: engine, Family: api.IPv4Only},
-				names:   noNames{},
+			config := rounds.Config{
+				Service:  service.New(service.Config{Roster: roster}),
+				Request:  service.Request{Targets: tt.targets, Spec: traceroute.Spec{Method: traceroute.UDP, Family: traceroute.IPv4Only}},
+				Rounds:   1,
+				Interval: time.Second,
 			}
-			for form, show := range map[string]func(context.Context, terminal) (int, error){
-				"table": tracing.printTables, "csv": tracing.printCSV, "json": tracing.printJSON,
-			} {
-				code, err := show(t.Context(), terminal{out: &outputWriter{w: io.Discard}, err: io.Discard})
-				if err != nil || code != tt.want {
-					t.Errorf("%s as %s: exit code %d, %v; want %d", tt.name, form, code, err, tt.want)
-				}
+			outcomes, err := rounds.Trace(t.Context(), config, rounds.JSON(io.Discard))
+			if err != nil {
+				t.Fatal(err)
+			}
+			code := exitOK
+			if status, ok := errors.AsType[exitStatus](exitStatusOf(outcomes)); ok {
+				code = int(status)
+			}
+			if code != tt.want {
+				t.Errorf("%s: exit code %d, want %d", tt.name, code, tt.want)
 			}
 		})
-	}
-	if code := codeOf(&api.Response{}, exitOK); code != exitError {
-		t.Errorf("a refused request: exit code %d, want %d", code, exitError)
 	}
 }

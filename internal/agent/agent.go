@@ -121,7 +121,7 @@ func (a *agent) openAdmin(ctx context.Context) error {
 func (a *agent) newHandler() (*api.Handler, error) {
 	city := a.settings.City
 	if city == "" {
-		city = Hostname()
+		city = hostname()
 	}
 	a.local = &api.Local{ColoName: string(a.settings.Colo), CityName: city, Tracer: a.numbers.Tracer(a.engine), Resolver: a.names, Policy: a.numbers.Policy(&a.policy)}
 	service, err := api.New(api.Config{
@@ -165,8 +165,8 @@ func (a *agent) close() {
 	}
 }
 
-// Hostname is the place of an agent that was not told its place.
-func Hostname() string {
+// hostname is the place of an agent that was not told its place.
+func hostname() string {
 	name, err := os.Hostname()
 	if err != nil {
 		return "unknown"

@@ -43,7 +43,7 @@ func OpenTracer(ctx context.Context, s *settings.Trace) (traces *service.Service
 	if err != nil {
 		return nil, nil, errors.Join(err, engine.Close())
 	}
-	local := colo.New(colo.Config{Info: traceroute.Colo{Name: defaultColo, City: Hostname()}, Tracer: engine, Resolver: names})
+	local := colo.New(colo.Config{Info: traceroute.Colo{Name: defaultColo, City: hostname()}, Tracer: engine, Resolver: names})
 	roster, err := service.NewRoster(local)
 	if err != nil {
 		names.Close()

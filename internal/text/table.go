@@ -10,11 +10,19 @@ import (
 	"probe-agent/traceroute"
 )
 
-// Table renders a trace: a heading, a line per node, and how it ended. A trace
-// that still runs says so. What notes say of a node stands behind its numbers
-// and labels.
+// Table renders a trace: a heading, a line per node, and how it ended. What notes
+// say of a node stands behind its numbers and labels.
 func Table(target string, r *traceroute.Result, notes traceroute.Notes) []Line {
-	return append(append([]Line{heading(target, r)}, nodes(stats.Summarize(r), r.Stop == traceroute.Running, notes)...), ending(r, r.Limited))
+	return append(append([]Line{heading(target, r)}, nodes(stats.Summarize(r), false, notes)...), ending(r, r.Limited))
+}
+
+// Waiting renders a trace of which nothing is known yet.
+func Waiting(target string) []Line { return []Line{plain(target + ": …")} }
+
+// Running renders a trace that has not ended, of which these hops are known.
+func Running(target string, spec traceroute.Spec, hops []traceroute.Hop) []Line {
+	lines := append([]Line{plain(target + ": " + method(spec))}, nodes(traceroute.Summary{Hops: hops}, true, nil)...)
+	return append(lines, plain("running"))
 }
 
 // nodes renders the hops of a trace, that may be running, under their titles.
@@ -99,8 +107,12 @@ func heading(target string, r *traceroute.Result) Line {
 	if addr := r.Spec.Target.String(); addr != target {
 		target += " (" + addr + ")"
 	}
-	return plain(fmt.Sprintf("%s from %v: %v, %d packets per hop, %d hops at most",
-		target, r.Source, r.Spec.Method, r.Spec.PacketsPerTTL, r.Spec.MaxTTL))
+	return plain(fmt.Sprintf("%s from %v: %s", target, r.Source, method(r.Spec)))
+}
+
+// method says how a trace probes.
+func method(spec traceroute.Spec) string {
+	return fmt.Sprintf("%v, %d packets per hop, %d hops at most", spec.Method, spec.PacketsPerTTL, spec.MaxTTL)
 }
 
 // ending says how the trace ended, and at which TTLs loss is a limit.
@@ -112,10 +124,8 @@ func ending(r *traceroute.Result, limited []uint8) Line {
 		line = Line{{Text: "reached", Style: Good}, {Text: fmt.Sprintf(" in %v", took)}}
 	case traceroute.Blocked:
 		line = Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(": the path ends at an unreachable answer; %v", took)}}
-	case traceroute.Exhausted:
-		line = Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(" within %d hops; %v", r.Spec.MaxTTL, took)}}
 	default:
-		return plain("running")
+		line = Line{{Text: "not reached", Style: Bad}, {Text: fmt.Sprintf(" within %d hops; %v", r.Spec.MaxTTL, took)}}
 	}
 	if len(limited) > 0 {
 		ttls := make([]string, len(limited))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"probe-agent/stats"
 	"probe-agent/traceroute"
 )
 
@@ -48,28 +49,39 @@ func TestTable(t *testing.T) {
 		"  2     0%  192.0.2.9            2/3     0.014     0.015     0.016     0.001",
 		"            192.0.2.7            1/3    12.346    12.346    12.346     0.000",
 	}
-	running := append([]string(nil), body...)
-	running[1] = "  1         …                    0/3"
-	running[2] = "  2         192.0.2.9            2/3     0.014     0.015     0.016     0.001"
 	tests := []struct {
 		name, target string
 		stop         traceroute.Stop
 		heading      string
-		body         []string
 		ending       string
 	}{
-		{"address", "192.0.2.9", traceroute.Reached, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", body, "reached in 1.235s"},
-		{"name", "example.com", traceroute.Exhausted, "example.com (192.0.2.9) from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", body, "not reached within 2 hops; 1.235s"},
-		{"blocked", "192.0.2.9", traceroute.Blocked, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", body, "not reached: the path ends at an unreachable answer; 1.235s"},
-		{"running", "192.0.2.9", traceroute.Running, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", running, "running"},
+		{"address", "192.0.2.9", traceroute.Reached, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", "reached in 1.235s"},
+		{"name", "example.com", traceroute.Exhausted, "example.com (192.0.2.9) from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", "not reached within 2 hops; 1.235s"},
+		{"blocked", "192.0.2.9", traceroute.Blocked, "192.0.2.9 from 192.0.2.1: udp, 3 packets per hop, 2 hops at most", "not reached: the path ends at an unreachable answer; 1.235s"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			want := append(append([]string{tt.heading}, tt.body...), tt.ending)
+			want := append(append([]string{tt.heading}, body...), tt.ending)
 			if diff := cmp.Diff(want, texts(Table(tt.target, twoHops(tt.stop), nil))); diff != "" {
 				t.Errorf("table (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestRunning: of a trace that runs neither loss nor silence is known yet.
+func TestRunning(t *testing.T) {
+	r := twoHops(traceroute.Running)
+	want := []string{
+		"example.com: udp, 3 packets per hop, 2 hops at most",
+		"hop   loss  node             answers    min ms   mean ms    max ms    dev ms",
+		"  1         …                    0/3",
+		"  2         192.0.2.9            2/3     0.014     0.015     0.016     0.001",
+		"            192.0.2.7            1/3    12.346    12.346    12.346     0.000",
+		"running",
+	}
+	if diff := cmp.Diff(want, texts(Running("example.com", r.Spec, stats.Summarize(r).Hops))); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
 	}
 }
 

@@ -43,9 +43,6 @@ func (v *View) Err() error {
 	return v.err
 }
 
-// Live tells whether the view is redrawn while traces run.
-func (v *View) Live() bool { return v.size != nil }
-
 // terminalSize returns how to ask for the size of the terminal that w is, nil
 // when it is none.
 func terminalSize(w io.Writer) func() (columns, rows int) {
