@@ -72,7 +72,13 @@ func TestPanics(t *testing.T) {
 				subscription := run.Subscribe(0)
 				var last error
 				for last == nil {
-					_, last = subscription.Next(t.Context())
+					var events []Event
+					events, last = subscription.Next(t.Context())
+					for _, e := range events {
+						if e.Kind == Done {
+							t.Errorf("a reader gets %s", describeEvent(e))
+						}
+					}
 				}
 				if !errors.Is(last, err) {
 					t.Errorf("a reader gets %v", last)

@@ -133,7 +133,7 @@ func (r *Run) supervise(ctx context.Context) {
 	if !r.job.live {
 		r.annotate(r.outcomes...)
 		for i, outcome := range r.outcomes {
-			r.board.setOutcome(i, outcome, r.notes)
+			r.publish(i, outcome, r.notes)
 		}
 	}
 	r.end(took)
@@ -175,10 +175,21 @@ func (r *Run) settle(trace int, outcome *traceroute.Outcome) {
 		return // all are annotated together, when the last is there
 	}
 	if r.service.annotator == nil {
-		r.board.setOutcome(trace, outcome, nil)
+		r.publish(trace, outcome, nil)
 		return
 	}
-	r.annotating.Go(func() { r.board.setOutcome(trace, outcome, r.annotate(outcome)) })
+	r.annotating.Go(func() { r.publish(trace, outcome, r.annotate(outcome)) })
+}
+
+// publish shows readers what came of a trace, unless the run has failed: what
+// made it fail may have ended the trace, too.
+func (r *Run) publish(trace int, outcome *traceroute.Outcome, notes traceroute.Notes) {
+	r.mu.Lock()
+	failed := r.err != nil
+	r.mu.Unlock()
+	if !failed {
+		r.board.setOutcome(trace, outcome, notes)
+	}
 }
 
 // annotate finds what is known of the addresses in the outcomes, and remembers
