@@ -14,20 +14,20 @@ const (
 	codeNextHeader6 = 1 // RFC 4443 3.4: unrecognised next header, IPv6's protocol unreachable
 )
 
-// conclude returns what a reply to a probe of a type says about its path: that
+// conclusion returns what a reply to a probe of a type says about its path: that
 // the target answered (arrival), and whether the path ends here.
 //
 // The kind of reply decides, and not the source address alone: a target may
 // forward packets as well, and a router may answer in its name. A target with
 // several addresses may refuse UDP from another of them than the one probed;
 // reviewArrivals takes such an arrival back if the sender is a router.
-func conclude(r *packet.Reply, typ packet.Type, target netip.Addr) (arrival, ends bool) {
+func conclusion(r *packet.Reply, typ packet.Type, target netip.Addr) (arrival, ends bool) {
 	if !r.Kind.IsError() {
 		return true, true
 	}
 	// An error from the address that it was sent to is this host's own word for a
 	// probe that its firewall rejected.
-	fromTarget := r.From == target || typ == packet.UDP && r.From != r.To
+	fromTarget := r.From == target || typ.AnyRefuser() && r.From != r.To
 	return fromTarget && refusesPort(r.Kind, r.Code, r.IPv6), kindOf(r.Kind).EndsPath(r.Code)
 }
 
@@ -64,7 +64,7 @@ func (t *trace) reviewArrivals() {
 			}
 		}
 		if changed {
-			t.reconsiderEnd(flow)
+			t.reassess(flow)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (t *trace) hasForeignArrival() bool {
 // isForeignArrival reports whether an answer is an arrival by an ICMP error
 // from another address than the target's.
 func (t *trace) isForeignArrival(a *answer) bool {
-	return a.arrival && a.from != t.target && a.kind.IsError()
+	return a.arrival && a.from != t.lease.Target && a.kind.IsError()
 }
 
 // answerAt returns the answer to the probe of flow and TTL, nil if there is

@@ -68,17 +68,16 @@ func TestArrivalFromElsewhere(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tr, id := testTrace(traceroute.Spec{Method: traceroute.UDP}, packet.UDP)
-			defer id.release(tr, 0)
+			tr := testTrace(t, traceroute.Spec{Method: traceroute.UDP}, packet.UDP)
 			for ttl := 1; ttl <= 4; ttl++ {
 				for flow := range tr.flows {
-					tr.reserve(flow, ttl, 0, 0, id)
+					tr.register(flow, ttl, 0, 0)
 				}
 			}
 			for i, r := range replies {
 				a := answer{receipt: receipt{user: moment{mono: mono.Instant(i + 1)}}, from: r.from, kind: kindOf(r.kind), code: r.code, qttl: r.quoted}
-				a.arrival, a.ends = conclude(&packet.Reply{Kind: r.kind, Code: r.code, From: r.from, To: tr.source}, tr.typ, tr.target)
-				if f := tr.onReply(r.flow, r.ttl, a); f != matched {
+				a.arrival, a.ends = conclusion(&packet.Reply{Kind: r.kind, Code: r.code, From: r.from, To: tr.source}, tr.lease.Type, tr.lease.Target)
+				if f := tr.onReply(r.flow, r.ttl, &a); f != matched {
 					t.Fatalf("reply %d: fate %d", i, f)
 				}
 				result := newResult([]*trace{tr}, time.Time{}, mono.Instant(i+1), 0)

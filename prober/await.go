@@ -7,26 +7,41 @@ import (
 )
 
 // await returns when all traces have finished, or ctx ends. It sends their
-// Updates meanwhile.
+// Updates meanwhile, and allocates the flows that they ask for.
 func (e *Engine) await(ctx context.Context, traces []*trace) error {
 	pace := newUpdatePace(traces[0].changes)
 	defer pace.stop()
-	for _, t := range traces {
-		for open := true; open; {
-			select {
-			case <-t.done:
-				open = false
-			case <-pace.news:
-				pace.wait()
-			case <-pace.due:
-				e.update(traces)
-				pace.ready()
-			case <-ctx.Done():
-				return fmt.Errorf("prober: trace of %v cut short: %w", t.target, ctx.Err())
+	for {
+		select {
+		case <-traces[0].news:
+			if e.finished(traces) {
+				return nil
 			}
+			for _, t := range traces {
+				if err := e.extend(ctx, t); err != nil {
+					return err
+				}
+			}
+		case <-pace.news:
+			pace.wait()
+		case <-pace.due:
+			e.update(traces)
+			pace.ready()
+		case <-ctx.Done():
+			return fmt.Errorf("prober: trace of %v cut short: %w", traces[0].lease.Target, ctx.Err())
 		}
 	}
-	return nil
+}
+
+func (e *Engine) finished(traces []*trace) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range traces {
+		if !t.finished {
+			return false
+		}
+	}
+	return true
 }
 
 // updatePace says when the next Update may be sent: when something has changed,

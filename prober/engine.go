@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/ident"
 	"probe-agent/prober/mono"
 	"probe-agent/prober/pacing"
 	"probe-agent/traceroute"
@@ -69,10 +70,11 @@ type Engine struct {
 	clock    clockWatch
 	arrivals arrivals
 	unheard  []*trace // wait for what has arrived to be heard
-	identity *identity
+	registry *ident.Registry[*trace]
 	schedule schedule
 	rate     pacing.Pacer
 	hops     *pacing.HopLimiter
+	limits   limits
 	prefixes *pacing.PrefixLimiter
 	running  map[*trace]struct{}
 	totals   totals
@@ -96,7 +98,7 @@ func New(transport Transport, o Options) (*Engine, error) {
 	e := &Engine{
 		transport: transport,
 		base:      time.Now(),
-		identity:  newIdentity(ports),
+		registry:  ident.New[*trace](ports),
 		rate:      pacing.NewPacer(o.Rate, 1),
 		hops:      pacing.NewHopLimiter(o.NearHopRate),
 		prefixes:  pacing.NewPrefixLimiter(o.PrefixRate),
@@ -105,6 +107,7 @@ func New(transport Transport, o Options) (*Engine, error) {
 		wake:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
 	}
+	e.limits.hops = e.hops
 	e.arrivals = make(arrivals, len(e.queues))
 	for index, sender := range transport.Senders() {
 		e.lanes = append(e.lanes, newLane(index, sender))
@@ -170,18 +173,19 @@ func (e *Engine) Trace(ctx context.Context, spec traceroute.Spec, feed Feed) (*t
 	}
 	var traces []*trace
 	changes := newChanges(feed)
-	for _, typ := range types(spec.Method) {
-		t := newTrace(spec, typ, netip.Addr{}, rand.Uint64())
+	news := make(chan struct{}, 1)
+	for _, typ := range methodTypes[spec.Method] {
+		t := newTrace(spec, typ, rand.Uint64(), news)
 		t.changes = changes
 		traces = append(traces, t)
 	}
 	if len(traces) == 2 {
-		traces[0].twin, traces[1].twin = traces[1], traces[0]
+		traces[0].companion, traces[1].companion = traces[1], traces[0]
 	}
 	if err := e.supports(&spec); err != nil {
 		return nil, err
 	}
-	if err := e.register(ctx, traces); err != nil {
+	if err := e.reserve(ctx, traces); err != nil {
 		return nil, err
 	}
 	defer e.release(traces)
@@ -238,25 +242,29 @@ func (e *Engine) release(traces []*trace) {
 		e.finish(t)
 		until := now.mono
 		if t.sentTop > 0 {
-			until = until.Add(quarantineFor(t.spec.Wait))
+			until = until.Add(ident.Quarantine(t.spec.Wait))
 		}
-		e.identity.release(t, until)
+		e.registry.Release(&t.lease, until)
 	}
-	if e.identity.waiting() {
-		e.rouse(e.identity.nextExpiry())
+	if e.registry.Waiting() {
+		e.rouse(e.registry.NextExpiry())
 	}
 }
 
-// types returns the types of probe that a method sends, one trace each.
-func types(m traceroute.Method) []packet.Type {
-	return map[traceroute.Method][]packet.Type{
-		traceroute.ICMP:    {packet.ICMP},
-		traceroute.TCP:     {packet.TCP},
-		traceroute.UDP:     {packet.UDP},
-		traceroute.GRE:     {packet.GRE},
-		traceroute.GREICMP: {packet.GREEcho, packet.ICMP},
-	}[m]
-}
+// methodTypes are the types of probe that each method sends, one trace each: the
+// one of its name, or the parts of GREICMP.
+var methodTypes = func() [][]packet.Type {
+	types := [][]packet.Type{traceroute.GREICMP: {packet.GREEcho, packet.ICMP}}
+	for _, m := range traceroute.Methods() {
+		for _, t := range packet.Types() {
+			if t.String() == m.String() {
+				types = slices.Grow(types, int(m)+1)[:max(len(types), int(m)+1)]
+				types[m] = []packet.Type{t}
+			}
+		}
+	}
+	return types
+}()
 
 // start hands the traces to the sender.
 func (e *Engine) start(traces []*trace) time.Time {
@@ -270,9 +278,10 @@ func (e *Engine) start(traces []*trace) time.Time {
 			e.finish(t)
 			continue
 		}
+		t.strategy.Start(now.mono)
 		e.running[t] = struct{}{}
-		t.prefix = e.prefixes.Join(t.target, now.mono)
-		t.lane = int(t.nonce >> 32 % uint64(len(e.lanes)))
+		t.prefix = e.prefixes.Join(t.lease.Target, now.mono)
+		t.lane = int(t.lease.Nonce >> 32 % uint64(len(e.lanes)))
 		e.schedule.push(t)
 	}
 	e.rouse(now.mono)
@@ -290,7 +299,7 @@ func (e *Engine) finish(t *trace) {
 	e.prefixes.Leave(t.prefix)
 	t.prefix = nil
 	delete(e.running, t)
-	close(t.done)
+	t.poke()
 }
 
 // now reads both clocks. The caller holds mu.

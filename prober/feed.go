@@ -134,7 +134,7 @@ func (e *Engine) changed(traces []*trace) Update {
 	for _, t := range traces {
 		sentTop = max(sentTop, t.sentTop)
 	}
-	u := Update{Target: traces[0].target, Elapsed: now.Since(traces[0].started), TTLs: c.due(now, sentTop)}
+	u := Update{Target: traces[0].lease.Target, Elapsed: now.Since(traces[0].started), TTLs: c.due(now, sentTop)}
 	for _, ttl := range u.TTLs {
 		c.expires[ttl] = 0
 		for i, t := range traces {
@@ -159,14 +159,13 @@ func (t *trace) appendProbes(probes []traceroute.Probe, ttl, top int, encapsulat
 	if ttl > min(top, own) {
 		return probes
 	}
-	end := t.end()
 	for flow := range t.flows {
-		if t.slot(flow, ttl).state != sent || ttl > t.extent(flow, end) {
+		if t.slot(flow, ttl).state != sent || t.flows[flow].repeats != 0 || !t.strategy.Wants(flow, ttl) {
 			continue
 		}
 		p := t.probe(flow, ttl, encapsulated)
 		if s := t.shown(flow, ttl); s.answer != 0 {
-			p.Answer = new(t.answers[s.answer-1].public(s.sent, epoch))
+			p.Answer = new(t.answers[s.answer-1].public(s.sending(), epoch))
 		}
 		probes = append(probes, p)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"probe-agent/prober/strategy"
 	"probe-agent/traceroute"
 )
 
@@ -17,20 +18,20 @@ import (
 // inference.
 
 // onUnplaced takes an answer into account that names only its flow.
-func (t *trace) onUnplaced(flow int, a answer) fate {
+func (t *trace) onUnplaced(flow int, a *answer) fate {
 	f := &t.flows[flow]
 	ttls := t.candidates(flow)
 	if len(ttls) <= f.inferred {
 		t.counts.Duplicates++
 		return duplicate
 	}
-	if !slices.ContainsFunc(ttls, func(ttl int) bool { return t.waited(t.slot(flow, ttl), a.receipt) <= t.spec.Wait }) {
+	if !slices.ContainsFunc(ttls, func(ttl int) bool { return t.waited(t.slot(flow, ttl), &a.receipt) <= t.spec.Wait }) {
 		t.counts.Late++
 		return late
 	}
 	before := f.inferred
-	a.inferred, a.flow = true, uint8(flow)
-	t.answers = append(t.answers, a)
+	a.inferred, a.flow = true, uint16(flow)
+	t.answers = append(t.answers, *a)
 	f.inferred++
 	t.placeInferred(flow)
 	if last := len(t.answers) - 1; !t.answers[last].inferred {
@@ -43,8 +44,8 @@ func (t *trace) onUnplaced(flow int, a answer) fate {
 	if before == 0 {
 		t.changes.responder(traceroute.Responder{Addr: a.from})
 	}
-	if t.twin != nil && f.ended != 0 {
-		t.twin.ceiling = min(t.twin.ceiling, int(f.ended))
+	if t.companion != nil && f.end != 0 {
+		t.companion.strategy.Limit(int(f.end))
 	}
 	return matched
 }
@@ -53,7 +54,7 @@ func (t *trace) onUnplaced(flow int, a answer) fate {
 // belong to, in ascending order.
 func (t *trace) candidates(flow int) []int {
 	var ttls []int
-	for ttl := int(t.flows[flow].heard) + 1; ttl <= t.sentTop; ttl++ {
+	for ttl := int(t.flows[flow].highest) + 1; ttl <= t.sentTop; ttl++ {
 		s := t.slot(flow, ttl)
 		if s.state == sent && (s.answer == 0 || t.answers[s.answer-1].inferred) {
 			ttls = append(ttls, ttl)
@@ -82,7 +83,7 @@ func (t *trace) placeInferred(flow int) {
 	var places []int  // of their answers
 	for i := len(ttls) - 1; i >= 0 && len(slots) < len(nameless); i-- {
 		s := t.slot(flow, ttls[i])
-		at, _ := slices.BinarySearchFunc(slots, s, func(a, b *slot) int { return cmp.Compare(a.sent.user, b.sent.user) })
+		at, _ := slices.BinarySearchFunc(slots, s, func(a, b *slot) int { return cmp.Compare(a.user, b.user) })
 		with := slices.Insert(slices.Clone(slots), at, s)
 		if found := t.inTime(with, nameless); found != nil {
 			slots, places = with, found
@@ -97,7 +98,7 @@ func (t *trace) placeInferred(flow int) {
 	t.counts.Duplicates += len(nameless) - len(places)
 	f.inferred = len(places)
 	t.changes.all()
-	t.reconsiderEnd(flow)
+	t.reassess(flow)
 }
 
 // inTime returns an answer for each of the slots, both in order, that was sent
@@ -108,8 +109,8 @@ func (t *trace) inTime(slots []*slot, nameless []int) []int {
 		if len(places) == len(slots) {
 			break
 		}
-		s, r := slots[len(places)], t.answers[i].receipt
-		if r.user.mono >= s.sent.user && t.waited(s, r) <= t.spec.Wait {
+		s, r := slots[len(places)], &t.answers[i].receipt
+		if r.user.mono >= s.user && t.waited(s, r) <= t.spec.Wait {
 			places = append(places, i)
 		}
 	}
@@ -119,18 +120,20 @@ func (t *trace) inTime(slots []*slot, nameless []int) []int {
 	return places
 }
 
-// reconsiderEnd finds anew where the flow's path ends.
-func (t *trace) reconsiderEnd(flow int) {
-	f := &t.flows[flow]
-	f.ended, f.arrived = 0, false
+// reassess finds anew which probes of the flow are answered and where its path
+// ends.
+func (t *trace) reassess(flow int) {
+	var a strategy.Assessment
 	for ttl := 1; ttl <= t.sentTop; ttl++ {
 		s := t.slot(flow, ttl)
 		if s.answer == 0 {
 			continue
 		}
-		if a := &t.answers[s.answer-1]; a.ends {
-			f.ended, f.arrived = uint8(ttl), a.arrival
-			return
+		a.Answered |= 1 << (ttl - 1)
+		if answer := &t.answers[s.answer-1]; answer.ends && a.End == 0 {
+			a.End, a.Arrival = ttl, answer.arrival
 		}
 	}
+	t.flows[flow].end = uint8(a.End)
+	t.strategy.Reassess(flow, a)
 }

@@ -36,13 +36,12 @@ func TestUnplacedInTime(t *testing.T) {
 	for _, typ := range []packet.Type{packet.UDP, packet.GRE} {
 		for _, tt := range tests {
 			t.Run(typ.String()+"/"+tt.name, func(t *testing.T) {
-				trace, id := testTrace(traceroute.Spec{Wait: s}, typ)
-				defer id.release(trace, 0)
+				trace := testTrace(t, traceroute.Spec{Wait: s}, typ)
 				for i, at := range tt.sent {
-					trace.reserve(0, i+1, mono.Instant(at), 0, id)
+					trace.register(0, i+1, mono.Instant(at), 0)
 				}
 				for _, a := range tt.arrivals {
-					got := trace.onUnplaced(0, answer{receipt: receipt{user: moment{mono: mono.Instant(a.at)}}, from: trace.target, arrival: true, ends: true})
+					got := trace.onUnplaced(0, &answer{receipt: receipt{user: moment{mono: mono.Instant(a.at)}}, from: trace.lease.Target, arrival: true, ends: true})
 					if got != a.want {
 						t.Errorf("answer at %v: %v, want %v", a.at, got, a.want)
 					}
@@ -68,13 +67,12 @@ func TestUnplacedInTime(t *testing.T) {
 // many come while another probe still waits.
 func TestUnplacedFlood(t *testing.T) {
 	const s = time.Second
-	trace, id := testTrace(traceroute.Spec{Wait: s}, packet.UDP)
-	defer id.release(trace, 0)
-	trace.reserve(0, 1, 0, 0, id)
-	trace.reserve(0, 2, mono.Instant(s/2), 0, id)
+	trace := testTrace(t, traceroute.Spec{Wait: s}, packet.UDP)
+	trace.register(0, 1, 0, 0)
+	trace.register(0, 2, mono.Instant(s/2), 0)
 	const flood = 1000
 	for range flood {
-		trace.onUnplaced(0, answer{receipt: receipt{user: moment{mono: mono.Instant(s * 5 / 4)}}, from: trace.target, arrival: true, ends: true})
+		trace.onUnplaced(0, &answer{receipt: receipt{user: moment{mono: mono.Instant(s * 5 / 4)}}, from: trace.lease.Target, arrival: true, ends: true})
 	}
 	if len(trace.answers) != 1 || trace.counts.Duplicates != flood-1 {
 		t.Errorf("%d answers kept, %d duplicates; want 1 and %d", len(trace.answers), trace.counts.Duplicates, flood-1)

@@ -32,12 +32,12 @@ func (box *outbox) refresh(now mono.Instant, epoch uint16) {
 			p.prefix.Cancel()
 			continue
 		}
-		if p.ttl > p.trace.extent(p.flow%len(p.trace.flows), p.trace.end()) {
+		if !p.trace.strategy.Wants(p.flow, p.ttl) {
 			p.trace.withdraw(p.flow, p.ttl)
 			p.prefix.Cancel()
 			continue
 		}
-		p.trace.slotAt(p.flow, p.ttl).sent = sending{user: now, epoch: epoch}
+		p.trace.departs(p.flow, p.ttl, now, epoch)
 		box.move(kept, i)
 		kept++
 	}

@@ -10,17 +10,16 @@ import (
 // TestRefreshDropsWhatIsPastTheEnd: probes that wait to be sent are not, once
 // the target has answered a lower TTL.
 func TestRefreshDropsWhatIsPastTheEnd(t *testing.T) {
-	trace, id := testTrace(traceroute.Spec{}, packet.UDP)
-	defer id.release(trace, 0)
+	trace := testTrace(t, traceroute.Spec{}, packet.UDP)
 	var box outbox
 	for ttl := 1; ttl <= 4; ttl++ {
-		trace.reserve(0, ttl, 0, 0, id)
+		trace.register(0, ttl, 0, 0)
 		box.packets[box.count] = packet.Outgoing{Bytes: box.buffers[box.count][:1], Token: uint32(ttl)}
 		box.probes[box.count] = outgoing{trace: trace, ttl: ttl}
 		box.count++
 	}
-	a := answer{receipt: receipt{user: moment{mono: 5}}, from: trace.target, arrival: true, ends: true}
-	if f := trace.onReply(0, 2, a); f != matched {
+	a := answer{receipt: receipt{user: moment{mono: 5}}, from: trace.lease.Target, arrival: true, ends: true}
+	if f := trace.onReply(0, 2, &a); f != matched {
 		t.Fatal(f)
 	}
 	box.refresh(7, 0)

@@ -53,27 +53,14 @@ func pathOf(traces []*trace) (top int, stop traceroute.Stop) {
 
 // outcome returns the last TTL to show and why it is the last.
 func (t *trace) outcome() (top int, stop traceroute.Stop) {
-	end := t.end()
-	if end == 0 {
-		return t.ceiling, traceroute.Exhausted
+	switch end := t.strategy.End(); {
+	case end.Reached:
+		return end.TTL, traceroute.Reached
+	case end.Blocked:
+		return end.TTL, traceroute.Blocked
+	default:
+		return end.TTL, traceroute.Exhausted
 	}
-	reached, all := 0, 0
-	for i := range t.flows {
-		extent := t.extent(i, end)
-		all = max(all, extent)
-		if f := &t.flows[i]; f.arrived && int(f.ended) <= extent {
-			reached = max(reached, int(f.ended))
-		}
-	}
-	if reached != 0 {
-		return reached, traceroute.Reached
-	}
-	for i := range t.flows {
-		if e := int(t.flows[i].ended); e != 0 && e == all {
-			return all, traceroute.Blocked
-		}
-	}
-	return all, traceroute.Exhausted
 }
 
 // report appends the probes up to top to the result, counts the rest, and
@@ -81,29 +68,28 @@ func (t *trace) outcome() (top int, stop traceroute.Stop) {
 func (t *trace) report(r *traceroute.Result, top int, encapsulated bool, epoch uint16, beyond []surplus) []surplus {
 	own, _ := t.outcome()
 	top = min(top, own)
-	end := t.end()
 	answers := make([]traceroute.Answer, 0, len(t.answers))
 	r.Counts.Duplicates += t.counts.Duplicates
 	r.Counts.Late += t.counts.Late
-	r.Counts.Forged += t.counts.Forged
+	r.Counts.Forged += t.lease.Forged()
 	r.Counts.Retried += t.counts.Retried
 	for ttl := 1; ttl <= t.sentTop; ttl++ {
 		for flow := range t.flows {
 			s := t.slot(flow, ttl)
-			if s.state != sent {
+			if s.state != sent || t.flows[flow].repeats != 0 {
 				continue
 			}
-			if ttl > top || ttl > t.extent(flow, end) {
+			if ttl > top || !t.strategy.Wants(flow, ttl) {
 				r.Counts.Beyond++
 				if s.answer != 0 && t.answers[s.answer-1].kind.IsError() {
-					from, at := t.answers[s.answer-1].from, s.sent.user.Since(t.started)
+					from, at := t.answers[s.answer-1].from, s.user.Since(t.started)
 					beyond = append(beyond, surplus{from: from, sent: at, encapsulated: encapsulated})
 				}
 				continue
 			}
 			p := t.probe(flow, ttl, encapsulated)
 			if a := t.shown(flow, ttl); a.answer != 0 {
-				answers = append(answers, t.answers[a.answer-1].public(a.sent, epoch))
+				answers = append(answers, t.answers[a.answer-1].public(a.sending(), epoch))
 				p.Answer = &answers[len(answers)-1]
 			}
 			r.Probes = append(r.Probes, p)
@@ -112,20 +98,21 @@ func (t *trace) report(r *traceroute.Result, top int, encapsulated bool, epoch u
 	return beyond
 }
 
-// shown returns the state of a probe that was sent: that of its retry when only
-// that was answered.
+// shown returns the state of a probe that was sent: that of its repetition when
+// only that was answered.
 func (t *trace) shown(flow, ttl int) *slot {
-	if s := t.slot(flow, ttl); s.answer != 0 || !t.answeredAgain(flow, ttl) {
-		return s
+	s := t.slot(flow, ttl)
+	if again := t.repetition(flow, ttl); s.answer == 0 && again != nil && again.answer != 0 {
+		return again
 	}
-	return t.again(flow, ttl)
+	return s
 }
 
 // probe is a probe as a Result shows it, without its answer.
 func (t *trace) probe(flow, ttl int, encapsulated bool) traceroute.Probe {
 	return traceroute.Probe{
 		TTL: uint8(ttl), Flow: uint16(flow), Encapsulated: encapsulated,
-		Sent: t.shown(flow, ttl).sent.user.Since(t.started),
+		Sent: t.shown(flow, ttl).user.Since(t.started),
 	}
 }
 

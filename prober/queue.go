@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"probe-agent/internal/ring"
 	"probe-agent/prober/mono"
 )
 
@@ -17,11 +18,11 @@ const (
 // come first served and one probe at a time, so that consecutive packets belong
 // to different traces; and those that sleep, by the time of their waking.
 type schedule struct {
-	ready    []ring[*trace]
+	ready    []ring.Ring[*trace]
 	sleepers []*trace // a binary heap by wake
 }
 
-func newSchedule(lanes int) schedule { return schedule{ready: make([]ring[*trace], lanes)} }
+func newSchedule(lanes int) schedule { return schedule{ready: make([]ring.Ring[*trace], lanes)} }
 
 // push makes t ready, wherever it was.
 func (q *schedule) push(t *trace) {
@@ -31,14 +32,14 @@ func (q *schedule) push(t *trace) {
 	case sleeping:
 		q.remove(t)
 	}
-	q.ready[t.lane].push(t)
+	q.ready[t.lane].Push(t)
 	t.queued = ready
 }
 
 // pop returns the trace of the lane that has been ready longest, nil when none
 // is.
 func (q *schedule) pop(lane int) *trace {
-	t := q.ready[lane].pop()
+	t := q.ready[lane].Pop()
 	if t != nil {
 		t.queued = idle
 	}

@@ -50,7 +50,7 @@ func TestSchedule(t *testing.T) {
 			"wake": func(t *rapid.T) {
 				now := mono.Instant(rapid.IntRange(0, 20).Draw(t, "now"))
 				r := &q.ready[0]
-				before := r.count
+				before := r.Len()
 				q.wakeDue(now)
 				due := 0
 				for tr, wake := range wakes {
@@ -59,12 +59,12 @@ func TestSchedule(t *testing.T) {
 						delete(wakes, tr)
 					}
 				}
-				if r.count != before+due {
-					t.Fatalf("%d woke, want %d", r.count-before, due)
+				if r.Len() != before+due {
+					t.Fatalf("%d woke, want %d", r.Len()-before, due)
 				}
 				fifo = fifo[:before]
-				for i := before; i < r.count; i++ {
-					fifo = append(fifo, r.entries[(r.head+i)%len(r.entries)])
+				for i := before; i < r.Len(); i++ {
+					fifo = append(fifo, r.At(i))
 				}
 			},
 			"": func(t *rapid.T) {

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"probe-agent/packet"
+	"probe-agent/prober/ident"
 	"probe-agent/prober/mono"
+	"probe-agent/prober/strategy"
 )
 
 // receiveBackoff is waited after an error of a receive queue, such as an
@@ -75,8 +77,8 @@ func (e *Engine) take(queue int, in []packet.Incoming, reply *packet.Reply, touc
 		t.touched = false
 		touched[i] = nil
 		e.react(t, now.mono)
-		if t.twin != nil {
-			e.react(t.twin, now.mono)
+		if t.companion != nil {
+			e.react(t.companion, now.mono)
 		}
 	}
 	return touched
@@ -84,28 +86,34 @@ func (e *Engine) take(queue int, in []packet.Incoming, reply *packet.Reply, touc
 
 // dispatch finds the probe that a reply answers and gives it to its trace.
 func (e *Engine) dispatch(r *packet.Reply, at receipt) (*trace, fate) {
-	m, f := e.identity.find(r, at.user.mono)
-	if f != matched {
-		return nil, f
+	m, v := e.registry.Match(r, at.user.mono)
+	if v != ident.Matched {
+		return nil, fateOf[v]
 	}
-	t := m.trace
+	t := m.Owner
+	if int(m.Flow) >= len(t.flows) { // allocated, but nothing was sent
+		t.lease.Forgery()
+		return t, forged
+	}
 	a := answer{
 		receipt: at, from: r.From, kind: kindOf(r.Kind), code: r.Code, ttl: r.TTL, mtu: r.MTU,
 	}
-	a.arrival, a.ends = conclude(r, t.typ, t.target)
+	a.arrival, a.ends = conclusion(r, t.lease.Type, t.lease.Target)
 	if r.Kind.IsError() {
 		a.qttl, a.qtos = r.Quote.TTL, r.Quote.TOS
 		if !r.Extensions.Empty() {
 			a.ext = extensionsOf(&r.Extensions)
 		}
 	}
+	flow, ttl := int(m.Flow), int(m.TTL)
+	var f fate
 	switch {
-	case m.flow >= len(t.flows):
-		f = t.onRetry(m.flow, m.ttl, a)
-	case m.ttl == 0:
-		f = t.onUnplaced(m.flow, a)
+	case t.flows[flow].repeats != 0:
+		f = t.onRepeated(flow, ttl, &a)
+	case ttl == 0:
+		f = t.onUnplaced(flow, &a)
 	default:
-		f = t.onReply(m.flow, m.ttl, a)
+		f = t.onReply(flow, ttl, &a)
 	}
 	return t, f
 }
@@ -115,18 +123,18 @@ func (e *Engine) react(t *trace, now mono.Instant) {
 	if t.finished || t.queued == ready {
 		return
 	}
-	s := e.next(t, now)
-	if s.action == send || s.action == retryNow {
+	switch s := e.next(t, now); s.Action {
+	case strategy.Send, strategy.Allocate:
 		e.schedule.push(t)
 		e.rouse(now)
-		return
-	}
-	e.follow(t, s, now)
-	switch s.action {
-	case wait:
-		e.rouse(s.wake)
-	case listen:
+	case strategy.Wait:
+		e.follow(t, s, now)
+		e.rouse(s.Wake)
+	case strategy.Listen:
+		e.follow(t, s, now)
 		e.rouse(now)
+	default:
+		e.follow(t, s, now)
 	}
 }
 
@@ -158,20 +166,20 @@ func (e *Engine) drainStamps(into []packet.Stamp) {
 
 // stamp notes when a probe left. The caller holds mu.
 func (e *Engine) stamp(s packet.Stamp) {
-	sp, h, ttl := splitToken(s.Token)
-	if sp >= spaces {
+	m, ok := e.registry.ByTxID(s.Token)
+	if !ok || int(m.Flow) >= len(m.Owner.flows) {
 		return
 	}
-	m, why := e.identity.byHandle(sp, h)
-	if why != matched || int(ttl) > m.trace.spec.MaxTTL {
+	t := m.Owner
+	flow, ttl := int(m.Flow), int(m.TTL)
+	sl := t.slot(flow, ttl)
+	if sl.state != sent {
 		return
 	}
-	if sl := m.trace.slotAt(m.flow, int(ttl)); sl.state == sent {
-		sl.sent.kernel = s.Wall
-		e.clock.transmitted(sl.sent)
-		sl.sent.user = e.clock.departed(sl.sent)
-		if sl.answer != 0 {
-			m.trace.changes.at(int(ttl)) // its RTT
-		}
+	sl.kernel = s.Wall
+	e.clock.transmitted(sl.sending())
+	t.departs(flow, ttl, e.clock.departed(sl.sending()), sl.epoch)
+	if sl.answer != 0 {
+		t.changes.at(ttl) // its RTT
 	}
 }

@@ -73,19 +73,19 @@ func (e *Engine) refused(box *outbox, err error, now mono.Instant) {
 		return p.trace != t
 	})
 	full := errors.Is(err, syscall.ENOBUFS)
-	switch resting := now < t.rest; {
+	switch resting := now < t.retryAt; {
 	case full:
 		e.totals.Busy++
 		e.starve(t, now, err)
 		if !resting {
 			t.backoff = min(maxBackoff, max(minBackoff, 2*t.backoff))
-			t.rest = now.Add(t.backoff)
+			t.retryAt = now.Add(t.backoff)
 		}
 	case resting: // built before the refusal that it rests for
 		e.totals.Refused++
 	default:
 		e.totals.Refused++
-		t.rest = now.Add(refusalPause << t.refusals)
+		t.retryAt = now.Add(refusalPause << t.refusals)
 		t.refusals++
 		if t.refusals >= refusalLimit {
 			e.giveUp(t, err)
@@ -120,28 +120,10 @@ func (e *Engine) unbusy(t *trace) {
 
 // giveUp ends a trace, both halves of it, with the host's error.
 func (e *Engine) giveUp(t *trace, err error) {
-	t.err = fmt.Errorf("prober: probe to %v not sent: %w", t.target, err)
+	t.err = fmt.Errorf("prober: probe to %v not sent: %w", t.lease.Target, err)
 	e.finish(t)
-	if t.twin != nil {
-		t.twin.err = t.err
-		e.finish(t.twin)
-	}
-}
-
-// withdraw takes back a probe that the host refused, and an answer that it
-// may have had nevertheless: a firewall that rejects says so by ICMP too.
-func (t *trace) withdraw(flow, ttl int) {
-	s := t.slotAt(flow, ttl)
-	answered := s.answer != 0
-	*s = slot{}
-	if flow >= len(t.flows) {
-		t.counts.Retried--
-		return
-	}
-	t.changes.at(ttl)
-	t.sentAt[ttl]--
-	t.unsent[ttl] |= 1 << flow
-	if answered {
-		t.placeInferred(flow)
+	if t.companion != nil {
+		t.companion.err = t.err
+		e.finish(t.companion)
 	}
 }

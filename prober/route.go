@@ -71,8 +71,8 @@ func (u *unreachables) Unwrap() []error { return *u }
 
 // routing is room for the routes of a trace, both halves of it.
 type routing struct {
-	queries [2 * traceroute.PacketsPerTTLLimit]packet.RouteQuery
-	routes  [2 * traceroute.PacketsPerTTLLimit]packet.Route
+	queries []packet.RouteQuery
+	routes  []packet.Route
 }
 
 // routings lets traces that follow each other share the room.
@@ -80,33 +80,51 @@ type routings struct{ pool sync.Pool }
 
 func (p *routings) get() *routing {
 	if r, ok := p.pool.Get().(*routing); ok {
+		r.queries = r.queries[:0]
 		return r
 	}
-	return new(routing)
+	const usual = 2 * traceroute.PacketsPerTTLLimit
+	return &routing{queries: make([]packet.RouteQuery, 0, usual), routes: make([]packet.Route, usual)}
 }
 
-// route decides where all flows of the traces, which are registered, leave
-// from. The error is ErrClosed or a *RouteError.
-func (e *Engine) route(traces []*trace) error {
-	r := e.routings.get()
-	defer e.routings.pool.Put(r)
-	n := 0
-	for _, t := range traces {
-		for i := range t.flows {
-			r.queries[n] = t.routeQuery(i)
-			n++
-		}
+// decide has the transport decide for all queries. The error is ErrClosed or a
+// *RouteError.
+func (r *routing) decide(transport Transport, target netip.Addr) error {
+	if len(r.routes) < len(r.queries) {
+		r.routes = make([]packet.Route, len(r.queries))
 	}
-	switch err := e.transport.Routes(r.queries[:n], r.routes[:n]); {
+	switch err := transport.Routes(r.queries, r.routes[:len(r.queries)]); {
 	case errors.Is(err, net.ErrClosed):
 		return ErrClosed
 	case err != nil:
-		return &RouteError{fmt.Errorf("no way to %v: %w", traces[0].target, err)}
+		return &RouteError{fmt.Errorf("no way to %v: %w", target, err)}
 	}
-	n = 0
+	return nil
+}
+
+// egress returns where packets leave by a decision.
+func (r *routing) egress(query int) pacing.Egress {
+	return pacing.Egress{Source: r.routes[query].Source, Interface: r.routes[query].Interface}
+}
+
+// route decides where all flows of the traces, which have their identifiers,
+// leave from. The error is ErrClosed or a *RouteError.
+func (e *Engine) route(traces []*trace) error {
+	r := e.routings.get()
+	defer e.routings.pool.Put(r)
 	for _, t := range traces {
 		for i := range t.flows {
-			t.flows[i].egress = pacing.Egress{Source: r.routes[n].Source, Interface: r.routes[n].Interface}
+			r.queries = append(r.queries, t.routeQuery(i))
+		}
+	}
+	if err := r.decide(e.transport, traces[0].lease.Target); err != nil {
+		return err
+	}
+	n := 0
+	for _, t := range traces {
+		for i := range t.flows {
+			t.flows[i].egress = r.egress(n)
+			t.lease.Flow(i).Source = t.flows[i].egress.Source
 			n++
 		}
 		t.source = t.flows[0].egress.Source
@@ -114,10 +132,28 @@ func (e *Engine) route(traces []*trace) error {
 	return nil
 }
 
+// routeFlows is route for further flows of a trace, the first of which has the
+// given index.
+func (e *Engine) routeFlows(t *trace, first int, flows []flow) error {
+	r := e.routings.get()
+	defer e.routings.pool.Put(r)
+	for i := range flows {
+		r.queries = append(r.queries, t.routeQuery(first+i))
+	}
+	if err := r.decide(e.transport, t.lease.Target); err != nil {
+		return err
+	}
+	for i := range flows {
+		flows[i].egress = r.egress(i)
+	}
+	return nil
+}
+
 func (t *trace) routeQuery(flow int) packet.RouteQuery {
-	q := packet.RouteQuery{Target: t.target, Protocol: t.typ.Protocol(t.target.Is6())}
-	if t.typ == packet.UDP || t.typ == packet.TCP {
-		q.SourcePort, q.TargetPort = t.flows[flow].sourcePort, t.port
+	typ, target := t.lease.Type, t.lease.Target
+	q := packet.RouteQuery{Target: target, Protocol: typ.Protocol(target.Is6())}
+	if typ.HasPorts() {
+		q.SourcePort, q.TargetPort = t.lease.Flow(flow).SourcePort, t.lease.Port
 	}
 	return q
 }

@@ -5,6 +5,7 @@ import (
 
 	"probe-agent/packet"
 	"probe-agent/prober/mono"
+	"probe-agent/prober/strategy"
 )
 
 // batchSize is how many packets go into one system call.
@@ -81,9 +82,9 @@ func (e *Engine) fill() time.Duration {
 	e.hops.SetActive(len(e.running))
 	e.schedule.wakeDue(now.mono)
 	wake := mono.Forever
-	if e.identity.waiting() {
-		e.identity.expire(now.mono)
-		wake = e.identity.nextExpiry()
+	if e.registry.Waiting() {
+		e.registry.Expire(now.mono)
+		wake = e.registry.NextExpiry()
 	}
 	for starved := 0; starved < len(e.lanes); e.turn++ {
 		l := e.lanes[e.turn%len(e.lanes)]
@@ -113,29 +114,24 @@ func (e *Engine) fill() time.Duration {
 // nextSend returns the next trace of the lane that has a probe to send, and
 // lets those before it do what else they want; nil when there is none, or no
 // room for its probe.
-func (e *Engine) nextSend(l *lane, now mono.Instant) (*trace, step) {
+func (e *Engine) nextSend(l *lane, now mono.Instant) (*trace, strategy.Step) {
 	if !l.ready() {
-		return nil, step{}
+		return nil, strategy.Step{}
 	}
 	for {
 		t := e.schedule.pop(l.index)
 		if t == nil {
-			return nil, step{}
+			return nil, strategy.Step{}
 		}
 		if t.finished {
 			continue
 		}
 		s := e.next(t, now)
-		if s.action == retryNow {
-			t.startRetry(e.identity, now)
-			e.schedule.push(t)
-			continue
-		}
-		if s.action != send {
+		if s.Action != strategy.Send {
 			e.follow(t, s, now)
 			continue
 		}
-		if at := e.prefixes.ReadyAt(t.prefix, now, t.turn); at > now {
+		if at := e.prefixes.ReadyAt(t.prefix, now, t.random); at > now {
 			e.schedule.sleep(t, at)
 			continue
 		}
@@ -145,31 +141,35 @@ func (e *Engine) nextSend(l *lane, now mono.Instant) (*trace, step) {
 
 // add registers and builds one probe. It counts as sent from now on, so that
 // no answer can be faster.
-func (e *Engine) add(box *outbox, t *trace, s step, now mono.Instant) {
+func (e *Engine) add(box *outbox, t *trace, s strategy.Step, now mono.Instant) {
 	e.rate.Take(now)
-	f := t.flowAt(s.flow)
-	e.hops.Take(s.ttl, f.egress, now)
+	flow, ttl := int(s.Flow), int(s.TTL)
+	f := &t.flows[flow]
+	e.hops.Take(ttl, f.egress, now)
 	t.prefix.Take()
-	mark := t.reserve(s.flow, s.ttl, now, e.clock.epoch, e.identity)
-	n := f.template.Build(box.buffers[box.count][:], mark)
+	t.register(flow, ttl, now, e.clock.epoch)
+	n := f.template.Build(box.buffers[box.count][:], e.registry.Probe(&t.lease, flow, s.TTL))
 	box.packets[box.count] = packet.Outgoing{
 		Bytes:     box.buffers[box.count][:n],
-		Token:     token(spaceOf(t.typ), f.handle, uint8(s.ttl)),
+		Token:     t.lease.TxID(flow, s.TTL),
 		Interface: f.egress.Interface,
 	}
-	box.probes[box.count] = outgoing{trace: t, flow: s.flow, ttl: s.ttl, prefix: t.prefix}
+	box.probes[box.count] = outgoing{trace: t, flow: flow, ttl: ttl, prefix: t.prefix}
 	box.count++
 }
 
 // follow does what a step without a probe says.
-func (e *Engine) follow(t *trace, s step, now mono.Instant) {
-	switch s.action {
-	case finish:
+func (e *Engine) follow(t *trace, s strategy.Step, now mono.Instant) {
+	switch s.Action {
+	case strategy.Finish:
 		e.finish(t)
-	case listen:
-		e.hearOut(t, s.wake, now)
+	case strategy.Listen:
+		e.hearOut(t, s.Wake, now)
+	case strategy.Allocate:
+		e.want(t, s)
+		e.schedule.push(t)
 	default:
-		e.schedule.sleep(t, s.wake)
+		e.schedule.sleep(t, s.Wake)
 	}
 }
 

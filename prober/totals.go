@@ -1,6 +1,9 @@
 package prober
 
-import "probe-agent/traceroute"
+import (
+	"probe-agent/prober/ident"
+	"probe-agent/traceroute"
+)
 
 // fate is what became of a received packet.
 type fate uint8
@@ -14,6 +17,9 @@ const (
 	malformed
 	fates
 )
+
+// fateOf is what becomes of a packet that matches no probe.
+var fateOf = [...]fate{ident.Late: late, ident.Forged: forged, ident.Unmatched: foreign}
 
 // totals are the engine's counters.
 type totals struct {
@@ -55,7 +61,7 @@ func (e *Engine) Totals() Totals {
 		Matched: t.Replies[matched], Duplicate: t.Replies[duplicate], Late: t.Replies[late],
 		Forged: t.Replies[forged], Foreign: t.Replies[foreign], Malformed: t.Replies[malformed],
 		Running:   len(e.running),
-		NamesHeld: e.identity.held(e.now().mono),
+		NamesHeld: e.registry.Held(e.now().mono),
 		RateWaits: t.Held, NearWaits: e.hops.Waits(), PrefixWaits: e.prefixes.Waits(),
 		KernelClock: t.Clocks[traceroute.KernelClock], KernelReceiveClock: t.Clocks[traceroute.KernelReceiveClock], UserClock: t.Clocks[traceroute.UserClock],
 	}

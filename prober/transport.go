@@ -81,7 +81,7 @@ func (e *UnsupportedError) Unwrap() error { return e.Err }
 // the target's family, otherwise a *RouteError.
 func (e *Engine) supports(spec *traceroute.Spec) error {
 	ipv6 := spec.Target.Is6()
-	for _, typ := range types(spec.Method) {
+	for _, typ := range methodTypes[spec.Method] {
 		if err := e.transport.Supports(typ, ipv6); err != nil {
 			return &RouteError{fmt.Errorf("%v: %w", spec.Target, &UnsupportedError{Method: spec.Method, IPv6: ipv6, Err: err})}
 		}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"probe-agent/prober/mono"
+	"probe-agent/prober/pacing"
+	"probe-agent/prober/strategy"
 )
 
 // A busy host may let this process run only after a probe's wait is over, and
@@ -44,14 +46,40 @@ func (a arrivals) heard() mono.Instant {
 	return heard
 }
 
+// limits answers a strategy's questions for one trace. See strategy.Limits.
+type limits struct {
+	hops  *pacing.HopLimiter
+	trace *trace
+}
+
+// ReadyAt implements strategy.Limits.
+func (l *limits) ReadyAt(flow, ttl int) mono.Instant {
+	return l.hops.ReadyAt(ttl, l.trace.flows[flow].egress)
+}
+
+// RetryAt implements strategy.Limits.
+func (l *limits) RetryAt(flow, ttl int, ready mono.Instant) mono.Instant {
+	const knuth = 2654435761 // his multiplicative hash
+	return l.hops.RetryAt(ttl, l.trace.flows[flow].egress, ready, l.trace.random+uint32(ttl)*knuth)
+}
+
 // next asks a trace what it wants now. The caller holds mu.
-func (e *Engine) next(t *trace, now mono.Instant) step {
-	heard := e.arrivals.heard()
-	if t.unheard != 0 && now.Since(t.unheard) >= catchUpLimit {
-		heard = now
+func (e *Engine) next(t *trace, now mono.Instant) strategy.Step {
+	var s strategy.Step
+	switch {
+	case t.err != nil:
+		s.Action = strategy.Finish
+	case now < t.retryAt:
+		s.Wake = t.retryAt
+	default:
+		heard := e.arrivals.heard()
+		if t.unheard != 0 && now.Since(t.unheard) >= catchUpLimit {
+			heard = now
+		}
+		e.limits.trace = t
+		s = t.strategy.Next(now, min(now, heard), &e.limits)
 	}
-	s := t.next(now, min(now, heard), e.hops)
-	if s.action != listen {
+	if s.Action != strategy.Listen {
 		t.unheard = 0
 	}
 	return s

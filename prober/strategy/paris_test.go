@@ -1,12 +1,9 @@
-package prober
+package strategy
 
 import (
 	"fmt"
 	"testing"
 	"time"
-
-	"probe-agent/packet"
-	"probe-agent/traceroute"
 )
 
 // timers is the granularity of the runtime's timers when it is idle.
@@ -51,20 +48,20 @@ func silences(hops int) []map[int]bool {
 // every probe of the path answered or waited for, and the packets sent past
 // the target with those of traceroute(8).
 func TestCompleteNoLaterThanTraceroute(t *testing.T) {
-	for _, typ := range []packet.Type{packet.ICMP, packet.TCP, packet.UDP, packet.GRE} {
+	for _, repeat := range []bool{false, true} {
 		for name, delay := range delays {
 			for hops := 1; hops <= 24; hops++ {
-				if typ != packet.ICMP && hops%5 != 2 {
-					continue // the plan does not depend on the type
+				if repeat && hops%5 != 2 {
+					continue // that changes little
 				}
 				for _, ms := range []float64{.2, .5, 1, 2, 3, 5, 7, 10, 15, 30, 80, 150, 300} {
 					rtt := time.Duration(ms * float64(time.Millisecond))
 					for _, silent := range silences(hops) {
 						p := path{
-							typ: typ, hops: hops, rtt: rtt, tick: timers, silent: silent,
+							repeat: repeat, hops: hops, rtt: rtt, tick: timers, silent: silent,
 							delay: func(hop int) time.Duration { return delay(hop, hops, rtt) },
 						}
-						compare(t, p, fmt.Sprintf("%v, %d hops, target at %v, delay %s, %d silent", typ, hops, rtt, name, len(silent)))
+						compare(t, p, fmt.Sprintf("repeat %t, %d hops, target at %v, delay %s, %d silent", repeat, hops, rtt, name, len(silent)))
 					}
 				}
 			}
@@ -77,7 +74,7 @@ func TestCompleteNoLaterThanTraceroute(t *testing.T) {
 // limit is that of a path where all answer.
 func compare(t *testing.T, p path, name string) {
 	t.Helper()
-	ours := p.run(traceroute.Spec{MaxTTL: 30})
+	ours := p.run(spec{maxTTL: 30})
 	theirs := p.runTraceroute(3, 30, time.Second)
 	if ours.took > theirs.took+slack {
 		t.Errorf("%s: complete after %v, traceroute(8) after %v", name, ours.took, theirs.took)
@@ -96,7 +93,7 @@ func compare(t *testing.T, p path, name string) {
 func TestTargetNearby(t *testing.T) {
 	for hops := 1; hops <= 8; hops++ {
 		for _, rtt := range []time.Duration{50 * time.Microsecond, 100 * time.Microsecond, 200 * time.Microsecond} {
-			ours := path{hops: hops, rtt: rtt, tick: timers}.run(traceroute.Spec{MaxTTL: 30})
+			ours := path{hops: hops, rtt: rtt, tick: timers}.run(spec{maxTTL: 30})
 			if ours.past > 3 {
 				t.Errorf("%d hops, target at %v: %d packets past the target", hops, rtt, ours.past)
 			}
@@ -112,7 +109,7 @@ func TestTargetsTTLComesFirst(t *testing.T) {
 			for _, ms := range []float64{.1, 1, 3, 10, 30, 100, 300} {
 				rtt := time.Duration(ms * float64(time.Millisecond))
 				p := path{hops: hops, rtt: rtt, tick: timers, delay: func(hop int) time.Duration { return delay(hop, hops, rtt) }}
-				c := p.run(traceroute.Spec{MaxTTL: 30})
+				c := p.run(spec{maxTTL: 30})
 				before := 0
 				for ttl := hops + 1; ttl <= 30; ttl++ {
 					for _, at := range c.perTTL[ttl] {
@@ -136,20 +133,20 @@ func TestDurationOfATrace(t *testing.T) {
 	tests := []struct {
 		name   string
 		path   path
-		spec   traceroute.Spec
+		spec   spec
 		within time.Duration
 	}{
-		{"all answer", even(12), traceroute.Spec{MaxTTL: 30}, rtt * 16 / 10},
-		{"all of a longer path answer", even(15), traceroute.Spec{MaxTTL: 30}, rtt*165/100 + slack},
-		{"all of a long path answer", even(24), traceroute.Spec{MaxTTL: 30}, rtt * 22 / 10},
-		{"four silent hops in a row", silent(5, 6, 7, 8), traceroute.Spec{MaxTTL: 30}, time.Second + rtt},
-		{"four silent hops apart", silent(2, 4, 7, 10), traceroute.Spec{MaxTTL: 30}, time.Second + rtt},
-		{"the first four silent", silent(1, 2, 3, 4), traceroute.Spec{MaxTTL: 30}, time.Second + rtt},
+		{"all answer", even(12), spec{maxTTL: 30}, rtt * 16 / 10},
+		{"all of a longer path answer", even(15), spec{maxTTL: 30}, rtt*165/100 + slack},
+		{"all of a long path answer", even(24), spec{maxTTL: 30}, rtt * 22 / 10},
+		{"four silent hops in a row", silent(5, 6, 7, 8), spec{maxTTL: 30}, time.Second + rtt},
+		{"four silent hops apart", silent(2, 4, 7, 10), spec{maxTTL: 30}, time.Second + rtt},
+		{"the first four silent", silent(1, 2, 3, 4), spec{maxTTL: 30}, time.Second + rtt},
 		// Before the target answers nothing tells how far to go.
-		{"all routers silent", silent(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), traceroute.Spec{MaxTTL: 30}, time.Second + stallAfter + rtt + slack},
-		{"silent target", silent(12), traceroute.Spec{MaxTTL: 30}, time.Second + rtt + stallAfter},
-		{"nothing answers", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, traceroute.Spec{MaxTTL: 64, PacketsPerTTL: 10}, time.Second + stallAfter + scoutUnheard + 20*timers},
-		{"nothing answers, short wait", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, traceroute.Spec{Wait: 50 * time.Millisecond}, 100*time.Millisecond + 20*timers},
+		{"all routers silent", silent(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), spec{maxTTL: 30}, time.Second + stallAfter + rtt + slack},
+		{"silent target", silent(12), spec{maxTTL: 30}, time.Second + rtt + stallAfter},
+		{"nothing answers", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, spec{maxTTL: 64, packets: 10}, time.Second + stallAfter + scoutUnheard + 20*timers},
+		{"nothing answers, short wait", path{hops: 1, rtt: rtt, silent: silentTTLs(1)}, spec{wait: 50 * time.Millisecond}, 100*time.Millisecond + 20*timers},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -168,7 +165,7 @@ func TestSilentHopsShareOneWait(t *testing.T) {
 		for b := a + 1; b <= 11; b++ {
 			for c := b + 1; c <= 11; c++ {
 				for d := c + 1; d <= 11; d++ {
-					run := path{hops: 12, rtt: rtt, tick: timers, silent: silentTTLs(a, b, c, d)}.run(traceroute.Spec{MaxTTL: 30})
+					run := path{hops: 12, rtt: rtt, tick: timers, silent: silentTTLs(a, b, c, d)}.run(spec{maxTTL: 30})
 					if run.took > time.Second+rtt {
 						t.Errorf("TTLs %d, %d, %d and %d silent: took %v", a, b, c, d, run.took)
 					}
@@ -181,13 +178,13 @@ func TestSilentHopsShareOneWait(t *testing.T) {
 // TestEveryTTLGetsItsPackets: whatever the plan saves, each TTL up to the end
 // gets exactly the packets asked for.
 func TestEveryTTLGetsItsPackets(t *testing.T) {
-	for _, spec := range []traceroute.Spec{{MaxTTL: 1, PacketsPerTTL: 1}, {MaxTTL: 64, PacketsPerTTL: 10}, {MaxTTL: 30, PacketsPerTTL: 3}, {MaxTTL: 9, PacketsPerTTL: 7}} {
+	for _, spec := range []spec{{maxTTL: 1, packets: 1}, {maxTTL: 64, packets: 10}, {maxTTL: 30, packets: 3}, {maxTTL: 9, packets: 7}} {
 		for _, hops := range []int{1, 2, 9, 12, 40, 80} {
-			t.Run(fmt.Sprintf("ttl%d-q%d-hops%d", spec.MaxTTL, spec.PacketsPerTTL, hops), func(t *testing.T) {
+			t.Run(fmt.Sprintf("ttl%d-q%d-hops%d", spec.maxTTL, spec.packets, hops), func(t *testing.T) {
 				c := path{hops: hops, rtt: 30 * time.Millisecond, tick: timers}.run(spec)
-				for ttl := 1; ttl <= min(hops, spec.MaxTTL); ttl++ {
-					if got := len(c.perTTL[ttl]); got != spec.PacketsPerTTL {
-						t.Errorf("TTL %d got %d packets, want %d", ttl, got, spec.PacketsPerTTL)
+				for ttl := 1; ttl <= min(hops, spec.maxTTL); ttl++ {
+					if got := len(c.perTTL[ttl]); got != spec.packets {
+						t.Errorf("TTL %d got %d packets, want %d", ttl, got, spec.packets)
 					}
 				}
 			})

@@ -1,13 +1,15 @@
-package prober
+package ident
 
 import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
+
+	"probe-agent/packet"
 )
 
-// authenticator computes the values that prove that a probe is ours. They are
+// authenticator computes the values that authenticate a probe. They are
 // outputs of AES-128 under a key that never leaves the process: a pseudo-random
 // function, so that any number of them does not help to compute another. Not
 // safe for concurrent use.
@@ -34,9 +36,9 @@ func newAuthenticator() *authenticator {
 
 // tag is the value of one probe. TTL 0 gives that of the flow as a whole. It is
 // never 0, which is what a quote padded with zeros holds.
-func (a *authenticator) tag(nonce uint64, sp space, h handle, ttl uint8) uint64 {
+func (a *authenticator) tag(nonce uint64, sp packet.Space, id FlowID, ttl uint8) uint64 {
 	a.in = [aes.BlockSize]byte{0: tagDomain, 1: byte(sp), 2: ttl}
-	binary.LittleEndian.PutUint16(a.in[4:], uint16(h))
+	binary.LittleEndian.PutUint16(a.in[4:], uint16(id))
 	binary.LittleEndian.PutUint64(a.in[8:], nonce)
 	a.block.Encrypt(a.out[:], a.in[:])
 	return max(1, binary.LittleEndian.Uint64(a.out[:]))

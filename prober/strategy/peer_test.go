@@ -1,4 +1,4 @@
-package prober
+package strategy
 
 import (
 	"container/heap"
