@@ -18,6 +18,7 @@ func NewParser(ctx context.Context, line any, files *inputfile.Opener, options .
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(files),
 		kong.NamedMapper(nonEmptyType, nonEmpty()),
+		kong.Vars{"methods": methodsInWords()},
 	})...)
 	if err != nil {
 		return nil, err

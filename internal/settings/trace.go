@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"strings"
 	"time"
 
 	"probe-agent/traceroute"
@@ -9,7 +10,7 @@ import (
 // Trace has the flags of the trace command.
 type Trace struct {
 	Targets       []string      `arg:"" name:"target" help:"Host names or addresses, 1 to 10."`
-	PacketType    method        `short:"P" default:"icmp" placeholder:"TYPE" help:"What to probe with: icmp, tcp, udp, gre or gre+icmp (${default})."`
+	PacketType    method        `short:"P" default:"icmp" placeholder:"TYPE" help:"What to probe with: ${methods} (${default})."`
 	MaxTTL        maxTTL        `short:"m" name:"max-ttl" default:"15" placeholder:"N" help:"Highest TTL, 1 to 64 (${default})."`
 	PacketsPerTTL packetsPerTTL `short:"q" name:"packets-per-ttl" placeholder:"N" help:"Packets for each TTL, 1 to 10 (3, with --follow 1)."`
 	// Kubernetes sets PROBE_AGENT_PORT to a URL for a service called
@@ -83,7 +84,20 @@ func (v *method) UnmarshalText(text []byte) error {
 }
 
 // Choices returns all values.
-func (*method) Choices() []string { return named(traceroute.ICMP, traceroute.GREICMP) }
+func (*method) Choices() []string {
+	var names []string
+	for _, m := range traceroute.Methods() {
+		names = append(names, m.String())
+	}
+	return names
+}
+
+// methodsInWords lists the methods as the help does: a, b or c.
+func methodsInWords() string {
+	names := new(method).Choices()
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
 
 func (v *maxTTL) UnmarshalText(text []byte) error {
 	return bounded((*int)(v), text, 1, traceroute.MaxTTLLimit)
