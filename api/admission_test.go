@@ -19,13 +19,13 @@ import (
 	"probe-agent/traceroute"
 )
 
-func newRoom(t testing.TB, l quota.Limits) *quota.Limiter {
+func newLimiter(t testing.TB, l quota.Limits) *quota.Limiter {
 	t.Helper()
-	room, err := quota.New(l)
+	limiter, err := quota.New(l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return room
+	return limiter
 }
 
 // Every answer of the endpoints that are limited says how the client stands,
@@ -54,7 +54,7 @@ func TestRequestRate(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := quota.Default()
 				l.Requests, l.Window = 3, 100*time.Second
-				h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Limiter: newRoom(t, l)})
+				h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Limiter: newLimiter(t, l)})
 				for i, step := range steps {
 					time.Sleep(step.wait)
 					got := law.ask(t, h, http.MethodPost, path, step.body)
@@ -106,7 +106,7 @@ func crowdLimits() quota.Limits {
 // answered.
 type crowd struct {
 	handler *Handler
-	room    *quota.Limiter
+	limiter *quota.Limiter
 	duty    onDuty
 	secrets map[string]string // by account
 
@@ -118,7 +118,7 @@ type crowd struct {
 func newCrowd(t *testing.T, accounts ...string) *crowd {
 	t.Helper()
 	c := &crowd{
-		room: newRoom(t, crowdLimits()), secrets: map[string]string{},
+		limiter: newLimiter(t, crowdLimits()), secrets: map[string]string{},
 		duty:    onDuty{running: map[string]int{}, most: map[string]int{}},
 		answers: map[int]int{}, served: map[string]int{},
 	}
@@ -131,11 +131,11 @@ func newCrowd(t *testing.T, accounts ...string) *crowd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	colo := &fakeColo{name: "den01", trace: func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
+	colo := &fakeColo{name: "den01", trace: func(ctx context.Context, target string, _ traceroute.Spec) (*traceroute.Result, error) {
 		account := access.PrincipalOf(ctx).Account
 		c.duty.change(account, 1)
 		defer c.duty.change(account, -1)
-		if s := c.room.Stats(); s.Waiting > crowdLimits().Queue || s.Running > crowdLimits().Traces {
+		if s := c.limiter.Stats(); s.Waiting > crowdLimits().Queue || s.Running > crowdLimits().Traces {
 			t.Errorf("%d requests wait and %d traces run", s.Waiting, s.Running)
 		}
 		if err := after(ctx, 700*time.Millisecond); err != nil {
@@ -143,7 +143,7 @@ func newCrowd(t *testing.T, accounts ...string) *crowd {
 		}
 		return direct(target), nil
 	}}
-	c.handler = NewHandler(HandlerConfig{Service: newService(t, colo), Log: quiet(), Limiter: c.room, Credentials: registry})
+	c.handler = New(Config{Service: newService(t, colo), Log: quiet(), Limiter: c.limiter, Credentials: registry})
 	return c
 }
 
@@ -219,7 +219,7 @@ func (c *crowd) check(t *testing.T, requests int, over time.Duration, wants []in
 	if one, two := c.served["one"], c.served["two"]; 10*max(one-two, two-one) > max(one, two) {
 		t.Errorf("one was served %d times, the other %d", one, two)
 	}
-	if s := c.room.Stats(); s.Admitted+s.Running+s.Waiting != 0 {
+	if s := c.limiter.Stats(); s.Admitted+s.Running+s.Waiting != 0 {
 		t.Errorf("left inside: %+v", s)
 	}
 	t.Logf("answers %v, served %v", c.answers, c.served)

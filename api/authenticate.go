@@ -21,7 +21,7 @@ type authenticator struct {
 	guard        pageGuard
 }
 
-func newAuthenticator(c HandlerConfig) *authenticator {
+func newAuthenticator(c Config) *authenticator {
 	a := &authenticator{
 		credentials: c.Credentials, proxies: c.Proxies, certificates: c.ClientCertificates,
 		failures: newFailures(),

@@ -131,7 +131,7 @@ func TestAuthentication(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// A Handler for each: failures from one address add up.
-			p, stop := serve(t, NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry}))
+			p, stop := serve(t, New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry}))
 			defer stop()
 			path := pathOf("acme")
 			if tt.account != "" {
@@ -169,11 +169,11 @@ func TestAuthentication(t *testing.T) {
 // without a trace.
 func TestStrangersBody(t *testing.T) {
 	k := newKeyring(t)
-	traced := &fakeColo{name: "den01", trace: func(_ context.Context, target string, _ Spec) (*traceroute.Result, error) {
+	traced := &fakeColo{name: "den01", trace: func(_ context.Context, target string, _ traceroute.Spec) (*traceroute.Result, error) {
 		t.Error("traced for a stranger")
 		return direct(target), nil
 	}}
-	h := NewHandler(HandlerConfig{Service: newService(t, traced), Log: quiet(), Credentials: k.registry})
+	h := New(Config{Service: newService(t, traced), Log: quiet(), Credentials: k.registry})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, pathOf("acme"), unread{t})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -187,7 +187,7 @@ func TestStrangersBody(t *testing.T) {
 func TestCredentialsChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeyring(t)
-		h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry})
+		h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry})
 		ask := func(name string) int {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, pathOf("acme"), strings.NewReader(goodBody))
 			r.Header.Set("Authorization", k.shown("Bearer {"+name+"}"))
@@ -223,7 +223,7 @@ func TestWhatAsksForCredentials(t *testing.T) {
 	numbers := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%+v", access.PrincipalOf(r.Context()))
 	})
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry, Metrics: numbers})
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry, Metrics: numbers})
 	tests := []struct {
 		path, token string
 		status      int
@@ -247,4 +247,9 @@ func TestWhatAsksForCredentials(t *testing.T) {
 			t.Errorf("%s with %q: %d %s, want %d %s", tt.path, tt.token, w.Code, w.Body, tt.status, tt.body)
 		}
 	}
+}
+
+// otherAccount is the credential ops of a keyring, for the account delta.
+func otherAccount(k keyring) []access.Credential {
+	return []access.Credential{{Name: "ops", Accounts: []string{"delta"}, Hash: access.HashOf(k.secrets["ops"])}}
 }

@@ -100,11 +100,11 @@ func TestSlowBodiesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := quota.Default()
 		limits.QueuePerAccount = 64
-		room, err := quota.New(limits)
+		limiter, err := quota.New(limits)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Limiter: room})
+		h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Limiter: limiter})
 		p, stop := serve(t, h)
 		defer stop()
 		var open []net.Conn

@@ -16,7 +16,13 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
+
+	"probe-agent/api/cloudflare"
+	"probe-agent/api/envelope"
+	"probe-agent/api/v1"
 )
+
+const nativePath = v1.Prefix
 
 const endpoint = "/client/v4/accounts/0123456789abcdef0123456789abcdef/diagnostics/traceroute"
 
@@ -106,7 +112,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	Response
+	envelope.Envelope[[]cloudflare.TargetResult]
 }
 
 // ask sends one request to h and judges the exchange.
@@ -131,7 +137,7 @@ func (l law) askFor(t testing.TB, h http.Handler, method, path, body, accept str
 	l.judge(t, req, []byte(body), a.status, a.header, a.body)
 	// Other results have other forms; their tests read body.
 	if strings.HasSuffix(path, traceroutePath[len("/accounts/{account_id}"):]) {
-		if err := json.Unmarshal(a.body, &a.Response); err != nil {
+		if err := json.Unmarshal(a.body, &a.Envelope); err != nil {
 			t.Fatalf("%v: %s", err, a.body)
 		}
 	}
@@ -139,17 +145,3 @@ func (l law) askFor(t testing.TB, h http.Handler, method, path, body, accept str
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-func newService(t testing.TB, colos ...Colo) *Service {
-	t.Helper()
-	s, err := New(Config{Colos: colos})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func newHandler(t testing.TB, colos ...Colo) *Handler {
-	t.Helper()
-	return NewHandler(HandlerConfig{Service: newService(t, colos...), Log: quiet()})
-}

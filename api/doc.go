@@ -1,8 +1,6 @@
-// Package api answers traceroute requests in the form of Cloudflare's endpoint.
-//
-// A [Service] does the work and knows no HTTP: it checks a [Request], has every
-// selected [Colo] trace every target at once, and renders the results as a
-// [Response]. A [Handler] puts a Service behind HTTP. openapi.yaml in this
-// package is the contract that both keep; the tests hold every request and
-// response against it.
+// Package api is the HTTP server: routes, and in front of them who the client is,
+// the log, panics, credentials and limits, in the order of Handler.mount. Package
+// cloudflare has the compatible endpoint, package v1 the native API; both have
+// package service trace. openapi.yaml is the contract of them all; the tests hold
+// every request and response against it.
 package api

@@ -97,8 +97,8 @@ func TestHandshakeLog(t *testing.T) {
 func TestLogIsBounded(t *testing.T) {
 	long := strings.Repeat("é", 25_000)
 	logged := make(records, 2)
-	trace := func(context.Context, string, Spec) (*traceroute.Result, error) { panic(long) }
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01", trace: trace}), Log: slog.New(logged)})
+	trace := func(context.Context, string, traceroute.Spec) (*traceroute.Result, error) { panic(long) }
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01", trace: trace}), Log: slog.New(logged)})
 	ask := func(method, path string) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(goodBody))
 		r.Method = method

@@ -2,23 +2,67 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"sync"
+	"testing"
 	"time"
 
+	"probe-agent/api/v1"
+	"probe-agent/internal/panics"
+	"probe-agent/service"
 	"probe-agent/traceroute"
 )
 
-// fakeColo traces by a function; without one, every target answers at TTL 1.
+type traceFunc = func(ctx context.Context, target string, spec traceroute.Spec) (*traceroute.Result, error)
+
+// fakeColo traces each target by a function; without one, every target answers at
+// TTL 1.
 type fakeColo struct {
 	name  string
-	trace func(ctx context.Context, target string, spec Spec) (*traceroute.Result, error)
+	trace traceFunc
+	// live is trace with a function that reports hops.
+	live func(ctx context.Context, target string, report func(...traceroute.Hop)) (*traceroute.Result, error)
 }
 
-func (c *fakeColo) Name() string { return c.name }
-func (c *fakeColo) City() string { return "City of " + c.name }
+func (c *fakeColo) Info() traceroute.Colo {
+	return traceroute.Colo{Name: c.name, City: "City of " + c.name}
+}
 
-func (c *fakeColo) Trace(ctx context.Context, target string, spec Spec) (*traceroute.Result, error) {
-	if c.trace != nil {
+func (c *fakeColo) Trace(ctx context.Context, batch traceroute.Batch, events chan<- traceroute.Event) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make([]error, len(batch.Targets))
+	for i, target := range batch.Targets {
+		wg.Go(func() {
+			defer func() {
+				if errs[i] != nil { // what panics ends all
+					cancel()
+				}
+			}()
+			defer panics.Catch(&errs[i])
+			outcome := traceroute.Outcome{}
+			result, err := c.traceOne(ctx, target, batch.Spec, func(hops ...traceroute.Hop) {
+				events <- traceroute.Event{Target: i, Hops: hops}
+			})
+			if err != nil {
+				outcome.Failure = traceroute.FailureOf(err, context.Cause(ctx))
+			} else {
+				outcome.Result, outcome.Took = result, result.Duration
+			}
+			events <- traceroute.Event{Target: i, Outcome: &outcome}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (c *fakeColo) traceOne(ctx context.Context, target string, spec traceroute.Spec, report func(...traceroute.Hop)) (*traceroute.Result, error) {
+	switch {
+	case c.live != nil:
+		return c.live(ctx, target, report)
+	case c.trace != nil:
 		return c.trace(ctx, target, spec)
 	}
 	return direct(target), nil
@@ -46,16 +90,12 @@ func echo(from netip.Addr, rtt time.Duration) *traceroute.Answer {
 	return &traceroute.Answer{From: from, RTT: rtt, Kind: traceroute.EchoReply, Arrival: true}
 }
 
-func exceeded(from string, rtt time.Duration) *traceroute.Answer {
-	return &traceroute.Answer{From: netip.MustParseAddr(from), RTT: rtt, Kind: traceroute.TimeExceeded}
-}
-
-type fakeAnnotator map[netip.Addr]Annotation
+type fakeAnnotator traceroute.Notes
 
 func (fakeAnnotator) Prefetch(netip.Addr) {}
 
-func (f fakeAnnotator) Annotate(_ context.Context, addrs []netip.Addr) map[netip.Addr]Annotation {
-	known := make(map[netip.Addr]Annotation)
+func (f fakeAnnotator) Annotate(_ context.Context, addrs []netip.Addr) traceroute.Notes {
+	known := make(traceroute.Notes)
 	for _, a := range addrs {
 		if n, ok := f[a]; ok {
 			known[a] = n
@@ -76,12 +116,27 @@ func after(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// answering traces everything with one result.
-func answering(r *traceroute.Result) func(context.Context, string, Spec) (*traceroute.Result, error) {
-	return func(context.Context, string, Spec) (*traceroute.Result, error) { return r, nil }
+// failing traces nothing.
+func failing(err error) traceFunc {
+	return func(context.Context, string, traceroute.Spec) (*traceroute.Result, error) { return nil, err }
 }
 
-// failing traces nothing.
-func failing(err error) func(context.Context, string, Spec) (*traceroute.Result, error) {
-	return func(context.Context, string, Spec) (*traceroute.Result, error) { return nil, err }
+func newService(t testing.TB, colos ...service.Colo) *service.Service {
+	t.Helper()
+	return newNamedService(t, nil, colos...)
+}
+
+// newNamedService is newService with names and AS numbers.
+func newNamedService(t testing.TB, names service.Annotator, colos ...service.Colo) *service.Service {
+	t.Helper()
+	roster, err := service.NewRoster(colos...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return service.New(service.Config{Roster: roster, Annotator: names})
+}
+
+func newHandler(t testing.TB, colos ...service.Colo) *Handler {
+	t.Helper()
+	return New(Config{Service: newService(t, colos...), Log: quiet(), Kept: v1.DefaultLimits()})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"probe-agent/access"
+	"probe-agent/api/envelope"
 )
 
 // Without credentials programs are served, and web pages are not, whatever the
@@ -36,7 +37,7 @@ func TestWebPages(t *testing.T) {
 		{"name that starts as localhost", "localhost.evil.example", nil, "Host refused: "},
 	}
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "numbers") })
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: new(access.Registry), Metrics: metrics})
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: new(access.Registry), Metrics: metrics})
 	routes := []struct {
 		handler      http.Handler
 		method, path string
@@ -59,7 +60,7 @@ func TestWebPages(t *testing.T) {
 			}
 			w := httptest.NewRecorder()
 			route.handler.ServeHTTP(w, r)
-			var refused Response
+			var refused envelope.Envelope[any]
 			want := http.StatusOK
 			if tt.refused != "" {
 				want = http.StatusForbidden
@@ -80,7 +81,7 @@ func TestWebPages(t *testing.T) {
 func TestFailureLimit(t *testing.T) {
 	k, proxies := newKeyring(t), new(Proxies)
 	proxies.Set([]netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")})
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry, Proxies: proxies})
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry, Proxies: proxies})
 	ask := func(forwarded, token string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, pathOf("acme"), strings.NewReader(goodBody))
 		r.Header.Set("X-Forwarded-For", forwarded)

@@ -23,7 +23,7 @@ import (
 func halfClosed(t *testing.T, request string, early bool) []byte {
 	t.Helper()
 	running, ended := make(chan struct{}), make(chan struct{})
-	trace := func(ctx context.Context, _ string, _ Spec) (*traceroute.Result, error) {
+	trace := func(ctx context.Context, _ string, _ traceroute.Spec) (*traceroute.Result, error) {
 		close(running)
 		<-ctx.Done()
 		close(ended)

@@ -118,12 +118,12 @@ func TestAnnouncedBodyIsNotRead(t *testing.T) {
 func TestAbandonedRequest(t *testing.T) {
 	var log bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
-	stuck := func(ctx context.Context, _ string, _ Spec) (*traceroute.Result, error) {
+	stuck := func(ctx context.Context, _ string, _ traceroute.Spec) (*traceroute.Result, error) {
 		cancel()
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01", trace: stuck}), Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01", trace: stuck}), Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	rec := httptest.NewRecorder()
 	func() {
 		defer func() {
@@ -144,7 +144,7 @@ func TestAbandonedRequest(t *testing.T) {
 func TestReadiness(t *testing.T) {
 	l := loadLaw(t)
 	var broken error
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Ready: func() error { return broken }})
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Ready: func() error { return broken }})
 	if got := l.ask(t, h, http.MethodGet, "/readyz", ""); got.status != http.StatusOK || string(got.body) != `{"result":{"status":"ok"},"success":true,"errors":[],"messages":[]}`+"\n" {
 		t.Errorf("ready: %d %s", got.status, got.body)
 	}
@@ -178,7 +178,7 @@ func TestDrain(t *testing.T) {
 func TestCut(t *testing.T) {
 	l := loadLaw(t)
 	quick, slow := make(chan struct{}), make(chan struct{})
-	trace := func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
+	trace := func(ctx context.Context, target string, _ traceroute.Spec) (*traceroute.Result, error) {
 		if target == "192.0.2.1" {
 			close(quick)
 			return direct(target), nil
@@ -215,12 +215,12 @@ func TestCut(t *testing.T) {
 func TestGate(t *testing.T) {
 	l := loadLaw(t)
 	inside, leave := make(chan struct{}), make(chan struct{})
-	held := func(_ context.Context, target string, _ Spec) (*traceroute.Result, error) {
+	held := func(_ context.Context, target string, _ traceroute.Spec) (*traceroute.Result, error) {
 		inside <- struct{}{}
 		<-leave
 		return direct(target), nil
 	}
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "ams01", trace: held}), Log: quiet(), Limiter: tightRoom(t)})
+	h := New(Config{Service: newService(t, &fakeColo{name: "ams01", trace: held}), Log: quiet(), Limiter: tightLimits(t)})
 	done := make(chan int)
 	for range 2 {
 		go func() {
@@ -248,7 +248,7 @@ func TestGate(t *testing.T) {
 
 func TestLogLine(t *testing.T) {
 	var log bytes.Buffer
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	l := loadLaw(t)
 	got := l.ask(t, h, http.MethodPost, endpoint, `{"targets":["192.0.2.1","192.0.2.2"]}`)
 	l.ask(t, h, http.MethodGet, "/healthz", "")
@@ -271,14 +271,14 @@ func TestLogLine(t *testing.T) {
 	}
 }
 
-// tightRoom has room for two traces and nobody who waits longer than a moment.
-func tightRoom(t *testing.T) *quota.Limiter {
+// tightLimits has limiter for two traces and nobody who waits longer than a moment.
+func tightLimits(t *testing.T) *quota.Limiter {
 	t.Helper()
 	l := quota.Default()
 	l.Traces, l.Queue, l.Wait = 2, 1, time.Millisecond
-	room, err := quota.New(l)
+	limiter, err := quota.New(l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return room
+	return limiter
 }

@@ -17,7 +17,7 @@ func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
 
 // readyz reports whether the agent can trace.
 func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
-	if h.admission.limiter.Draining() {
+	if h.limiter.Draining() {
 		envelope.WriteError(w, r, envelope.Unavailable("the agent is shutting down"))
 		return
 	}

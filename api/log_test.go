@@ -32,7 +32,7 @@ func (l *lines) Write(p []byte) (int, error) {
 
 // logOf serves raw requests, each over a TCP connection of its own, and returns
 // all that was logged, of every level, until the server had ended.
-func logOf(t *testing.T, c HandlerConfig, requests []string) string {
+func logOf(t *testing.T, c Config, requests []string) string {
 	t.Helper()
 	var written lines
 	c.Log = slog.New(slog.NewTextHandler(&written, &slog.HandlerOptions{Level: slog.LevelDebug - 100}))
@@ -40,7 +40,7 @@ func logOf(t *testing.T, c HandlerConfig, requests []string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewServer(NewHandler(c), c.Log)
+	server := NewServer(New(c), c.Log)
 	done := make(chan error)
 	go func() { done <- server.Serve(listener) }()
 	for _, request := range requests {
@@ -112,7 +112,7 @@ func TestLogHasNoSecrets(t *testing.T) {
 	for range 2 * failureBurst {
 		requests = append(requests, post(pathOf("acme"), goodBody, "Authorization: Bearer {stranger}"))
 	}
-	log := logOf(t, HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Credentials: k.registry}, requests)
+	log := logOf(t, Config{Service: newService(t, &fakeColo{name: "den01"}), Credentials: k.registry}, requests)
 
 	for name, secret := range k.secrets {
 		// What is left of a secret that was cut out is its prefix.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// metricsPath is where HandlerConfig.Metrics is served.
+// metricsPath is where Config.Metrics is served.
 const metricsPath = "/metrics"
 
 // Observer is told of every request. Safe for concurrent use.

@@ -51,8 +51,8 @@ func TestMetricsRoute(t *testing.T) {
 		io.WriteString(w, "up 1\n")
 	})
 	service := newService(t, &fakeColo{name: "den01"})
-	with := NewHandler(HandlerConfig{Service: service, Log: quiet(), Metrics: numbers})
-	without := NewHandler(HandlerConfig{Service: service, Log: quiet()})
+	with := New(Config{Service: service, Log: quiet(), Metrics: numbers})
+	without := New(Config{Service: service, Log: quiet()})
 	law := loadLaw(t)
 	for _, tt := range []struct {
 		name    string
@@ -80,7 +80,7 @@ func TestMetricsRoute(t *testing.T) {
 func TestObserver(t *testing.T) {
 	const route = "/client/v4" + traceroutePath
 	var watch observed
-	h := NewHandler(HandlerConfig{
+	h := New(Config{
 		Service: newService(t, &fakeColo{name: "den01"}), Log: slog.New(slog.DiscardHandler), Observer: &watch,
 		Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
 	})
@@ -116,7 +116,7 @@ func TestObserver(t *testing.T) {
 func TestObserverOfAskers(t *testing.T) {
 	k := newKeyring(t)
 	var watch observed
-	h := NewHandler(HandlerConfig{
+	h := New(Config{
 		Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Observer: &watch, Credentials: k.registry,
 		Metrics: http.NotFoundHandler(),
 	})

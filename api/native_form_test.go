@@ -24,37 +24,37 @@ func TestNativeFormKeepsContract(t *testing.T) {
 	}
 }
 
+// named returns the names of the values from first to last.
+func named[T interface {
+	~uint8
+	String() string
+}](first, last T) (names []string) {
+	for v := first; v <= last; v++ {
+		names = append(names, v.String())
+	}
+	return names
+}
+
 // Every name that a rendering can write is one that the contract lists, and
 // the contract lists no other.
 func TestNativeNames(t *testing.T) {
 	schemas := loadLaw(t).doc.Components.Schemas
 	answer, trace := schemas["ProbeAnswer"].Value.Properties, schemas["Trace"].Value.Properties
 	options := trace["options"].Value.Properties
-	var kinds, clocks, methods, families, reasons []string
-	for k := traceroute.EchoReply; k <= traceroute.Decapsulated; k++ {
-		kinds = append(kinds, k.String())
-	}
-	for c := traceroute.KernelClock; c <= traceroute.UserClock; c++ {
-		clocks = append(clocks, c.String())
-	}
-	for m := traceroute.ICMP; m <= traceroute.GREICMP; m++ {
+	var methods []string
+	for _, m := range traceroute.Methods() {
 		methods = append(methods, m.String())
-	}
-	for f := AnyFamily; f <= IPv6Only; f++ {
-		families = append(families, f.String())
-	}
-	for c := Unresolved; c <= Unsent; c++ {
-		reasons = append(reasons, c.String())
 	}
 	for field, tt := range map[string]struct {
 		listed []any
 		names  []string
 	}{
-		"kind":        {answer["kind"].Value.Enum, kinds},
-		"clock":       {answer["clock"].Value.Enum, clocks},
+		"kind":        {answer["kind"].Value.Enum, named(traceroute.EchoReply, traceroute.Decapsulated)},
+		"clock":       {answer["clock"].Value.Enum, named(traceroute.KernelClock, traceroute.UserClock)},
 		"packet_type": {options["packet_type"].Value.Enum, methods},
-		"family":      {options["family"].Value.Enum, families},
-		"reason":      {schemas["TraceFailure"].Value.Properties["reason"].Value.Enum, reasons},
+		"family":      {options["family"].Value.Enum, named(traceroute.AnyFamily, traceroute.IPv6Only)},
+		"stop":        {trace["stop"].Value.Enum, named(traceroute.Reached, traceroute.Exhausted)},
+		"reason":      {schemas["TraceFailure"].Value.Properties["reason"].Value.Enum, named(traceroute.Unresolved, traceroute.Unsent)},
 	} {
 		if len(tt.listed) != len(tt.names) {
 			t.Errorf("%s: %q, the contract lists %q", field, tt.names, tt.listed)

@@ -2,52 +2,45 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 
 	"probe-agent/api/envelope"
+	"probe-agent/internal/panics"
 )
 
-// recoverPanics answers a request whose handler panicked, and logs why with
-// the stack. Nothing has been written then: answers are written whole, last;
-// those that are not see to their panics themselves.
-func recoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
+// catchPanics answers a request whose handler panicked with 500, and logs every
+// fault of the agent that ended a request. When the answer had begun, the
+// connection is dropped, so that the client sees that it is not complete.
+func catchPanics(log *slog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			defer func() {
-				v := recover()
-				if v == nil {
-					return
-				}
-				if dropsConnection(v) {
-					envelope.RecordOf(r.Context()).Abandoned = true
-					panic(v)
-				}
-				logPanic(log, r, v)
-				envelope.WriteError(w, r, envelope.NewError(http.StatusInternalServerError, envelope.CodeInternal, faultOfAgent))
-			}()
-			next.ServeHTTP(w, r)
+			record := envelope.RecordOf(r.Context())
+			err := call(next, w, r)
+			if errors.Is(err, http.ErrAbortHandler) { // how net/http drops a connection
+				record.Abandoned = true
+				panic(http.ErrAbortHandler)
+			}
+			if fault, ok := errors.AsType[*panics.Error](err); ok {
+				record.Fault = fault
+			}
+			if record.Fault != nil {
+				envelope.LogFault(r.Context(), log, record.RequestID, record.Fault)
+			}
+			if err == nil {
+				return
+			}
+			if sent, ok := w.(*statusWriter); ok && sent.begun {
+				panic(http.ErrAbortHandler)
+			}
+			envelope.WriteError(w, r, err)
 		})
 	}
 }
 
-// faultOfAgent is all that a client is told of a panic.
-const faultOfAgent = "a fault of the agent; its log has it under the id in cf-ray"
-
-// dropsConnection reports whether v is net/http's own way to drop a connection.
-func dropsConnection(v any) bool {
-	err, ok := v.(error)
-	return ok && errors.Is(err, http.ErrAbortHandler)
-}
-
-// logPanic is called while the panic v is being recovered from.
-func logPanic(log *slog.Logger, r *http.Request, v any) {
-	stack := debug.Stack()
-	if p, ok := v.(*coloPanic); ok {
-		v, stack = p.value, p.stack
-	}
-	log.LogAttrs(r.Context(), slog.LevelError, "panic",
-		slog.String("ray", envelope.RecordOf(r.Context()).RequestID), slog.String("panic", loggable(fmt.Sprint(v))), slog.String("stack", string(stack)))
+// call is next.ServeHTTP with panics as errors.
+func call(next http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
+	defer panics.Catch(&err)
+	next.ServeHTTP(w, r)
+	return nil
 }

@@ -12,15 +12,15 @@ import (
 	"strings"
 	"testing"
 
-	"probe-agent/traceroute"
-
 	"github.com/google/go-cmp/cmp"
+
+	"probe-agent/traceroute"
 )
 
 func TestPanicCostsOneRequest(t *testing.T) {
 	var log bytes.Buffer
 	begun, stopped := make(chan struct{}), make(chan struct{})
-	bad := &fakeColo{name: "ams01", trace: func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
+	bad := &fakeColo{name: "ams01", trace: func(ctx context.Context, target string, _ traceroute.Spec) (*traceroute.Result, error) {
 		if target == "192.0.2.66" {
 			<-begun // or there might be nothing to cancel
 			panic("out of cheese")
@@ -34,7 +34,7 @@ func TestPanicCostsOneRequest(t *testing.T) {
 		return direct(target), nil
 	}}
 	l := loadLaw(t)
-	h := NewHandler(HandlerConfig{Service: newService(t, bad), Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	h := New(Config{Service: newService(t, bad), Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	got := l.ask(t, h, http.MethodPost, endpoint, `{"targets":["192.0.2.67","192.0.2.66"]}`)
 	<-stopped // the other trace was cancelled, not left behind
 	if diff := cmp.Diff([]fault{{Code: 1051}}, faultsOf(got.Errors)); got.status != http.StatusInternalServerError || diff != "" {
@@ -61,7 +61,7 @@ func TestPanicCostsOneRequest(t *testing.T) {
 // the next.
 func TestPanicOverHTTP(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
-	colo := &fakeColo{name: "ams01", trace: func(_ context.Context, target string, _ Spec) (*traceroute.Result, error) {
+	colo := &fakeColo{name: "ams01", trace: func(_ context.Context, target string, _ traceroute.Spec) (*traceroute.Result, error) {
 		switch target {
 		case "192.0.2.66":
 			panic("out of cheese")
@@ -102,7 +102,7 @@ func TestPanicOverHTTP(t *testing.T) {
 }
 
 func TestPanicOfTheHandlerItself(t *testing.T) {
-	h := NewHandler(HandlerConfig{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Ready: func() error { panic("no") }})
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Ready: func() error { panic("no") }})
 	if got := loadLaw(t).ask(t, newHandler(t, &fakeColo{name: "den01"}), http.MethodGet, "/readyz", ""); got.status != http.StatusOK {
 		t.Fatalf("status %d without panic", got.status)
 	}

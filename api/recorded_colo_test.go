@@ -7,16 +7,20 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"probe-agent/access"
 	"probe-agent/api"
-	"probe-agent/lookup"
+	"probe-agent/internal/panics"
 	"probe-agent/quota"
+	"probe-agent/service"
+	"probe-agent/stats"
 	"probe-agent/traceroute"
 )
 
@@ -40,26 +44,24 @@ func newRecordedAgent(t testing.TB, c recordedCase, credentials *access.Registry
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := api.New(api.Config{
-		Colos: []api.Colo{
-			&scriptedColo{t: t, name: "den01", city: "Denver, CO, US", lag: 0},
-			&scriptedColo{t: t, name: "den02", city: "Denver, CO, US", lag: time.Millisecond},
-			&scriptedColo{t: t, name: "ams01", city: "Amsterdam, NL", lag: 2 * time.Millisecond, redact: 2},
-		},
-		Annotator: scriptedNotes{
+	roster, err := service.NewRoster(
+		&scriptedColo{t: t, name: "den01", city: "Denver, CO, US", lag: 0},
+		&scriptedColo{t: t, name: "den02", city: "Denver, CO, US", lag: time.Millisecond},
+		&scriptedColo{t: t, name: "ams01", city: "Amsterdam, NL", lag: 2 * time.Millisecond, redact: 2},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := api.New(api.Config{
+		Service: service.New(service.Config{Roster: roster, Annotator: scriptedNotes{
 			"192.0.2.1":       {Name: "gw.example.net", ASN: 64500},
 			"198.51.100.1":    {Name: "core-1.example.net", ASN: 64496},
 			"198.51.100.2":    {ASN: 64496},
 			"203.0.113.80":    {Name: "web.example.org", ASN: 4200000000},
 			"2001:db8::1":     {Name: "gw6.example.net"},
 			"2001:db8:1::100": {Name: "web.example.org", ASN: 64501},
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := api.NewHandler(api.HandlerConfig{
-		Service: service, Limiter: limiter, Credentials: credentials, Log: slog.New(slog.DiscardHandler),
+		}}),
+		Limiter: limiter, Credentials: credentials, Log: slog.New(slog.DiscardHandler),
 		Ready: func() error {
 			if c.unready {
 				return errors.New("no raw sockets")
@@ -71,12 +73,12 @@ func newRecordedAgent(t testing.TB, c recordedCase, credentials *access.Registry
 }
 
 // scriptedNotes knows names and AS numbers at once.
-type scriptedNotes map[string]lookup.Annotation
+type scriptedNotes map[string]traceroute.Note
 
 func (scriptedNotes) Prefetch(netip.Addr) {}
 
-func (n scriptedNotes) Annotate(_ context.Context, addrs []netip.Addr) map[netip.Addr]lookup.Annotation {
-	known := make(map[netip.Addr]lookup.Annotation)
+func (n scriptedNotes) Annotate(_ context.Context, addrs []netip.Addr) traceroute.Notes {
+	known := make(traceroute.Notes)
 	for _, addr := range addrs {
 		if note, ok := n[addr.String()]; ok {
 			known[addr] = note
@@ -93,12 +95,71 @@ type scriptedColo struct {
 	redact     int
 }
 
-func (c *scriptedColo) Name() string { return c.name }
-func (c *scriptedColo) City() string { return c.city }
+func (c *scriptedColo) Info() traceroute.Colo { return traceroute.Colo{Name: c.name, City: c.city} }
 
-// Trace reports the state of the scripted trace every 100 ms while it changes.
+func (c *scriptedColo) Trace(ctx context.Context, batch traceroute.Batch, events chan<- traceroute.Event) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	faults := make([]error, len(batch.Targets))
+	for i, target := range batch.Targets {
+		wg.Go(func() {
+			defer func() {
+				if faults[i] != nil {
+					cancel()
+				}
+			}()
+			defer panics.Catch(&faults[i])
+			began := time.Now()
+			var told []traceroute.Hop
+			result, err := c.trace(ctx, target, batch.Spec, func(r *traceroute.Result) {
+				if hops := hopsOf(r); batch.Live {
+					events <- traceroute.Event{Target: i, Hops: changed(told, hops)}
+					told = hops
+				}
+			})
+			outcome := &traceroute.Outcome{Result: result}
+			if err != nil {
+				outcome.Failure, outcome.Took = traceroute.FailureOf(err, context.Cause(ctx)), time.Since(began)
+			} else {
+				outcome.Took = result.Duration
+			}
+			events <- traceroute.Event{Target: i, Outcome: outcome}
+		})
+	}
+	wg.Wait()
+	return errors.Join(faults...)
+}
+
+// hopsOf summarises the hops of a trace that runs.
+func hopsOf(r *traceroute.Result) (hops []traceroute.Hop) {
+	for _, p := range r.Probes {
+		for len(hops) < int(p.TTL) {
+			ttl := uint8(len(hops) + 1)
+			probes := slices.DeleteFunc(slices.Clone(r.Probes), func(p traceroute.Probe) bool { return p.TTL != ttl })
+			hops = append(hops, stats.SummarizeHop(ttl, probes, &r.Spec, r.Duration))
+		}
+	}
+	return hops
+}
+
+// changed returns the hops that are not as before, with those that are not there
+// any more as hops with nothing sent.
+func changed(before, hops []traceroute.Hop) (all []traceroute.Hop) {
+	for i, hop := range hops {
+		if i >= len(before) || !reflect.DeepEqual(before[i], hop) {
+			all = append(all, hop)
+		}
+	}
+	for i := len(hops); i < len(before); i++ {
+		all = append(all, traceroute.Hop{TTL: before[i].TTL})
+	}
+	return all
+}
+
+// trace reports the state of the scripted trace every 100 ms while it changes.
 // No two traces of different targets or colos do so at one time.
-func (c *scriptedColo) Trace(ctx context.Context, target string, spec api.Spec) (*traceroute.Result, error) {
+func (c *scriptedColo) trace(ctx context.Context, target string, spec traceroute.Spec, report func(*traceroute.Result)) (*traceroute.Result, error) {
 	scripts := recordedScripts()
 	i := slices.IndexFunc(scripts, func(s recordedScript) bool { return s.target == target })
 	began := time.Now()
@@ -106,7 +167,7 @@ func (c *scriptedColo) Trace(ctx context.Context, target string, spec api.Spec) 
 		return nil, err
 	}
 	if i < 0 {
-		return nil, &api.Failure{Code: api.Unresolved, Reason: "no such host"}
+		return nil, &traceroute.Failure{Code: traceroute.Unresolved, Reason: "no such host"}
 	}
 	switch s := scripts[i]; {
 	case s.panics != "":
@@ -114,14 +175,14 @@ func (c *scriptedColo) Trace(ctx context.Context, target string, spec api.Spec) 
 	case s.unsent != "":
 		return nil, errors.New(s.unsent)
 	case s.code != 0:
-		return nil, &api.Failure{Code: api.FailureCode(s.code), Reason: s.reason}
+		return nil, &traceroute.Failure{Code: traceroute.FailureCode(s.code), Reason: s.reason}
 	}
 	r := scripts[i].result(c.t, spec)
 	r.Started = began
 	settled := settledAt(r)
 	for at := 100 * time.Millisecond; at < r.Duration; at += 100 * time.Millisecond {
-		if spec.Progress != nil && at < settled+100*time.Millisecond {
-			spec.Progress(traceroute.Redact(stateAt(r, at), c.redact))
+		if at < settled+100*time.Millisecond {
+			report(traceroute.Redact(stateAt(r, at), c.redact))
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return nil, err
@@ -174,26 +235,17 @@ func stateAt(r *traceroute.Result, at time.Duration) *traceroute.Result {
 	return &so
 }
 
-// result reads the script. Options that the request did not set have their
-// defaults.
-func (s recordedScript) result(t testing.TB, spec api.Spec) *traceroute.Result {
+// result reads the script. Its port is 0 unless the request had another than the
+// default.
+func (s recordedScript) result(t testing.TB, spec traceroute.Spec) *traceroute.Result {
 	t.Helper()
+	spec.Target = netip.MustParseAddr(s.addr)
+	if standard, err := (traceroute.Spec{Method: spec.Method}).WithDefaults(); err == nil && spec.Port == standard.Port {
+		spec.Port = 0
+	}
 	r := &traceroute.Result{
-		Spec: traceroute.Spec{
-			Target: netip.MustParseAddr(s.addr), Method: spec.Method, MaxTTL: spec.MaxTTL, PacketsPerTTL: spec.PacketsPerTTL,
-			Port: spec.Port, Wait: spec.Wait, Family: spec.Family,
-		},
-		Source: netip.MustParseAddr(s.source), Duration: s.took, Stop: traceroute.Stop(s.stop), Limited: s.limited,
+		Spec: spec, Source: netip.MustParseAddr(s.source), Duration: s.took, Stop: traceroute.Stop(s.stop), Limited: s.limited,
 		Counts: traceroute.Counts{Beyond: s.counts[0], Duplicates: s.counts[1], Late: s.counts[2], Forged: s.counts[3], Retried: s.counts[4]},
-	}
-	if r.Spec.MaxTTL == 0 {
-		r.Spec.MaxTTL = traceroute.DefaultMaxTTL
-	}
-	if r.Spec.PacketsPerTTL == 0 {
-		r.Spec.PacketsPerTTL = traceroute.DefaultPackets
-	}
-	if r.Spec.Wait == 0 {
-		r.Spec.Wait = traceroute.DefaultWait
 	}
 	for line := range strings.Lines(s.probes) {
 		if fields := strings.Fields(line); len(fields) > 0 {

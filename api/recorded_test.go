@@ -57,7 +57,24 @@ const (
 // additions match what answers of today have and recorded ones have not. Each is
 // documented in CHANGELOG.md, and is removed before answers are compared.
 func additions() []*regexp.Regexp {
-	return nil
+	return []*regexp.Regexp{
+		regexp.MustCompile(`(?m)^Location: /v1/traces/[2-7A-Z]{26}\n`),
+		regexp.MustCompile(`"trace_id":"[2-7A-Z]{26}",`),
+		regexp.MustCompile(`"state":"done",`),
+		regexp.MustCompile(`"version":1,`),
+	}
+}
+
+// renumbered counts the ids of events from 1, as those recorded do: ids rise, and
+// may have gaps.
+func renumbered(answer []byte) []byte {
+	count, last := 0, ""
+	return regexp.MustCompile(`(?:\nid: |"id":)[0-9]+`).ReplaceAllFunc(answer, func(id []byte) []byte {
+		if string(id) != last { // a heartbeat has the id of the event before
+			count, last = count+1, string(id)
+		}
+		return fmt.Appendf(nil, "%s%d", bytes.TrimRight(id, "0123456789"), count)
+	})
 }
 
 // Answers are the same bytes as those that were recorded, but for ids and
@@ -68,6 +85,7 @@ func TestRecorded(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				got := c.answer(t)
+				got = renumbered(got)
 				for _, addition := range additions() {
 					got = addition.ReplaceAll(got, nil)
 				}

@@ -1,15 +1,15 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"probe-agent/api/envelope"
 	"probe-agent/traceroute"
@@ -114,93 +114,86 @@ func TestInvalidRequests(t *testing.T) {
 	}
 }
 
-func TestFaultMessages(t *testing.T) {
-	tests := map[string]string{ // body to the message of its first fault
+func TestProblemMessages(t *testing.T) {
+	tests := map[string]string{ // body to the message of its first error
 		`{"targets":["192.0.2.1"],"options":{"max_ttl":65}}`:  "options.max_ttl must be an integer from 0 to 64; 0 means the default, 15",
 		`{"targets":["192.0.2.1"],"options":{"wait_time":6}}`: "options.wait_time must be an integer from 0 to 5; 0 means the default, 1",
 		`{"targets":["192.0.2.1"],"options":{"port":-1}}`:     "options.port must be an integer from 0 to 65535; 0 means the best port of the packet type",
 		`{"targets":["a b"]}`:                                 "targets[0] must be a host name (labels of 1 to 63 letters, digits, - and _, not starting or ending with -) or an address",
 		`{"targets":["192.0.2.1"],"colos":["nrt01"]}`:         "Colo is not a valid colo",
 	}
-	s := newService(t, &fakeColo{name: "den01"})
+	l, h := loadLaw(t), newHandler(t, &fakeColo{name: "den01"})
 	for body, want := range tests {
-		_, err := s.Decode([]byte(body))
-		refused, ok := err.(*envelope.Error)
-		if !ok {
-			t.Errorf("%s: error %v", body, err)
-			continue
-		}
-		if got := refused.Errors[0].Message; got != want {
-			t.Errorf("%s: %q, want %q", body, got, want)
+		if got := l.ask(t, h, http.MethodPost, endpoint, body).Errors; len(got) == 0 || got[0].Message != want {
+			t.Errorf("%s: %+v, want %q", body, got, want)
 		}
 	}
 }
 
-func TestFaultsAreBounded(t *testing.T) {
-	body := `{"targets":["192.0.2.1"],"colos":[` + strings.TrimSuffix(strings.Repeat(`"x",`, 100_000), ",") + `]}`
-	_, err := newService(t, &fakeColo{name: "den01"}).Decode([]byte(body))
-	refused, ok := err.(*envelope.Error)
-	if !ok || len(refused.Errors) != 32 {
-		t.Fatalf("got %T with %d faults, want %d", err, len(refused.Errors), 32)
+func TestProblemsAreBounded(t *testing.T) {
+	body := `{"targets":["192.0.2.1"],"colos":[` + strings.TrimSuffix(strings.Repeat(`"x",`, 10_000), ",") + `]}`
+	if got := loadLaw(t).ask(t, newHandler(t, &fakeColo{name: "den01"}), http.MethodPost, endpoint, body); len(got.Errors) != 32 {
+		t.Errorf("%d errors", len(got.Errors))
 	}
 }
 
+// What a body says is what the colo is asked for, with defaults for the rest.
 func TestValidRequests(t *testing.T) {
-	one := []string{"192.0.2.1"}
-	tests := map[string]struct {
-		body string
-		want Request
-	}{
-		"least":            {`{"targets":["192.0.2.1"]}`, Request{Targets: one}},
-		"nulls":            {`{"targets":["192.0.2.1"],"colos":null,"options":null}`, Request{Targets: one}},
-		"null options":     {`{"targets":["192.0.2.1"],"options":{"max_ttl":null,"packet_type":null,"packets_per_ttl":null,"port":null,"wait_time":null}}`, Request{Targets: one}},
-		"empty":            {`{"targets":["192.0.2.1"],"colos":[],"options":{}}`, Request{Targets: one, Colos: []string{}}},
-		"zeros":            {`{"targets":["192.0.2.1"],"options":{"max_ttl":0,"packet_type":"","packets_per_ttl":0,"port":0,"wait_time":0}}`, Request{Targets: one}},
-		"most":             {`{"targets":["192.0.2.1"],"options":{"max_ttl":64,"packet_type":"gre+icmp","packets_per_ttl":10,"port":65535,"wait_time":5}}`, Request{Targets: one, Options: Options{MaxTTL: 64, PacketType: "gre+icmp", PacketsPerTTL: 10, Port: 65535, WaitTime: 5}}},
-		"integers as 3.0":  {`{"targets":["192.0.2.1"],"options":{"max_ttl":3.0,"port":8e1}}`, Request{Targets: one, Options: Options{MaxTTL: 3, Port: 80}}},
-		"unknown fields":   {`{"targets":["192.0.2.1"],"x":{"y":[1]},"options":{"MAX_TTL":"a"}}`, Request{Targets: one}},
-		"same target, ten": {`{"targets":` + list(10) + `}`, Request{Targets: strings.Split(strings.Repeat("192.0.2.1 ", 9)+"192.0.2.1", " ")}},
-		"white space":      {" {\n\t\"targets\" : [ \"192.0.2.1\" ] , \"options\" : { \"port\" : 7 } }\r\n", Request{Targets: one, Options: Options{Port: 7}}},
+	const ms = time.Millisecond
+	standard := traceroute.Spec{Method: traceroute.ICMP, MaxTTL: 15, PacketsPerTTL: 3, Port: 1, Wait: time.Second}
+	with := func(change func(*traceroute.Spec)) traceroute.Spec {
+		spec := standard
+		change(&spec)
+		return spec
 	}
-	l := loadLaw(t)
-	s := newService(t, &fakeColo{name: "den01"})
-	h := NewHandler(HandlerConfig{Service: s, Log: quiet()})
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := s.Decode([]byte(tt.body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-			if got := l.ask(t, h, http.MethodPost, endpoint, tt.body); got.status != http.StatusOK {
-				t.Errorf("status %d: %s", got.status, got.body)
-			}
-		})
-	}
-}
-
-func TestOptionsSpec(t *testing.T) {
+	least := `{"targets":["192.0.2.1"]}`
+	options := func(o string) string { return `{"targets":["192.0.2.1"],"options":{` + o + `}}` }
+	both, native, other := []string{endpoint, nativePath}, []string{nativePath}, []string{endpoint}
 	tests := []struct {
-		options Options
-		want    traceroute.Spec
+		name, body string
+		paths      []string
+		want       traceroute.Spec
 	}{
-		{Options{}, traceroute.Spec{Method: traceroute.ICMP}},
-		{Options{MaxTTL: 64, PacketType: "udp", PacketsPerTTL: 10, Port: 53, WaitTime: 5}, traceroute.Spec{Method: traceroute.UDP, MaxTTL: 64, PacketsPerTTL: 10, Port: 53, Wait: 5 * time.Second}},
-		{Options{PacketType: "icmp", Port: 7}, traceroute.Spec{Method: traceroute.ICMP, Port: 7}},
-		{Options{PacketType: "tcp", Port: 443}, traceroute.Spec{Method: traceroute.TCP, Port: 443}},
-		{Options{PacketType: "gre", Port: 7}, traceroute.Spec{Method: traceroute.GRE}},
-		{Options{PacketType: "gre+icmp", Port: 7}, traceroute.Spec{Method: traceroute.GREICMP, Port: 7}},
+		{"least", least, both, standard},
+		{"nulls", `{"targets":["192.0.2.1"],"colos":null,"options":null}`, both, standard},
+		{"null options", options(`"max_ttl":null,"packet_type":null,"packets_per_ttl":null,"port":null,"wait_time":null`), both, standard},
+		{"more null options", options(`"wait_ms":null,"family":null`), native, standard},
+		{"empty", `{"targets":["192.0.2.1"],"colos":[],"options":{}}`, both, standard},
+		{"zeros", options(`"max_ttl":0,"packet_type":"","packets_per_ttl":0,"port":0,"wait_time":0`), both, standard},
+		{
+			"most", options(`"max_ttl":64,"packet_type":"gre+icmp","packets_per_ttl":10,"port":65535,"wait_time":5`), both,
+			traceroute.Spec{Method: traceroute.GREICMP, MaxTTL: 64, PacketsPerTTL: 10, Port: 65535, Wait: 5 * time.Second},
+		},
+		{"integers as 3.0", options(`"max_ttl":3.0,"port":8e1`), both, with(func(s *traceroute.Spec) { s.MaxTTL, s.Port = 3, 80 })},
+		{"unknown fields", `{"targets":["192.0.2.1"],"x":{"y":[1]},"options":{"MAX_TTL":"a"}}`, other, standard},
+		{"same target, ten", `{"targets":` + list(10) + `}`, both, standard},
+		{"white space", " {\n\t\"targets\" : [ \"192.0.2.1\" ] , \"options\" : { \"port\" : 7 } }\r\n", both, with(func(s *traceroute.Spec) { s.Port = 7 })},
+		{"udp", options(`"packet_type":"udp"`), both, with(func(s *traceroute.Spec) { s.Method, s.Port = traceroute.UDP, 33434 })},
+		{"tcp", options(`"packet_type":"tcp","port":443`), both, with(func(s *traceroute.Spec) { s.Method, s.Port = traceroute.TCP, 443 })},
+		{"gre has no port", options(`"packet_type":"gre","port":7`), both, with(func(s *traceroute.Spec) { s.Method = traceroute.GRE })},
+		{"wait_ms", options(`"wait_ms":250,"family":"ipv4"`), native, with(func(s *traceroute.Spec) { s.Wait, s.Family = 250*ms, traceroute.IPv4Only })},
+		{"wait_time beside wait_ms 0", options(`"wait_ms":0,"wait_time":2`), native, with(func(s *traceroute.Spec) { s.Wait = 2 * time.Second })},
+		{"most wait_ms", options(`"wait_ms":5e3,"family":"ipv6"`), native, with(func(s *traceroute.Spec) { s.Wait, s.Family = 5*time.Second, traceroute.IPv6Only })},
+		{"empty family", options(`"family":"","packet_type":"icmp"`), native, standard},
 	}
+	var mu sync.Mutex
+	var got traceroute.Spec
+	l := loadLaw(t)
+	h := newHandler(t, &fakeColo{name: "den01", trace: func(_ context.Context, target string, spec traceroute.Spec) (*traceroute.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = spec
+		return direct(target), nil
+	}})
 	for _, tt := range tests {
-		got, err := tt.options.Spec()
-		if err != nil {
-			t.Errorf("%+v: %v", tt.options, err)
-			continue
-		}
-		if diff := cmp.Diff(tt.want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
-			t.Errorf("%+v (-want +got):\n%s", tt.options, diff)
+		for _, path := range tt.paths {
+			got = traceroute.Spec{}
+			if a := l.ask(t, h, http.MethodPost, path, tt.body); a.status != http.StatusOK {
+				t.Errorf("%s: status %d: %s", tt.name, a.status, a.body)
+			}
+			if got != tt.want {
+				t.Errorf("%s of %s: %+v, want %+v", tt.name, path, got, tt.want)
+			}
 		}
 	}
 }

@@ -3,15 +3,12 @@ package api
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
-	"probe-agent/access"
 	"probe-agent/api/envelope"
 )
 
@@ -19,76 +16,62 @@ import (
 // client went away or was cut off. nginx uses the same number.
 const statusAbandoned = 499
 
-// record names every request in its cf-ray header, tells the observer of it and
+// recordRequests names every request in its cf-ray header, tells the observer of it and
 // logs one line about it when it is done. Health checks and scrapes come every
 // few seconds for ever, so their lines are for debugging only. A request that no
 // handler has answered gets no answer: its connection is dropped. Answers tell
 // clients to come back by another connection while the agent is draining.
-func record(log *slog.Logger, colo string, observer Observer, draining func() bool) func(http.Handler) http.Handler {
+func recordRequests(log *slog.Logger, name string, observer Observer, draining func() bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			started, end := time.Now(), observer.Begin()
-			x := &envelope.Record{RequestID: newRay(colo)}
-			w.Header().Set("cf-ray", x.RequestID)
+			record := &envelope.Record{RequestID: newRequestID(name)}
+			w.Header().Set("cf-ray", record.RequestID)
 			sw := &statusWriter{ResponseWriter: w, draining: draining, status: http.StatusOK}
-			r = r.WithContext(envelope.WithRecord(r.Context(), x))
+			r = r.WithContext(envelope.WithRecord(r.Context(), record))
 			// Deferred, as a handler may drop the connection by a panic.
 			defer func() {
 				switch {
-				case x.Abandoned:
+				case record.Abandoned:
 					sw.status = statusAbandoned
-				case x.Broken:
+				case record.Fault != nil:
 					sw.status = http.StatusInternalServerError
 				}
 				took := time.Since(started)
 				end(chi.RouteContext(r.Context()).RoutePattern(), sw.status, took)
-				if x.CredentialsNeeded {
-					observer.Asked(x.Principal.Token, x.Code)
+				if record.CredentialsNeeded {
+					observer.Asked(record.Principal.Token, record.Code)
 				}
 				level := slog.LevelInfo
-				if x.Quiet || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == metricsPath {
+				if record.Quiet || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == metricsPath {
 					level = slog.LevelDebug
 				}
 				log.LogAttrs(r.Context(), level, "request",
-					slog.String("method", loggable(r.Method)),
-					slog.String("path", loggable(r.URL.Path)),
+					slog.String("method", envelope.Loggable(r.Method)),
+					slog.String("path", envelope.Loggable(r.URL.Path)),
 					slog.Int("status", sw.status),
 					slog.Duration("duration", took),
-					slog.String("ray", x.RequestID),
+					slog.String("ray", record.RequestID),
 					slog.String("remote", r.RemoteAddr),
 					slog.String("client", clientOf(r).String()),
-					slog.String("token", x.Principal.Token),
-					slog.String("account", x.Principal.Account),
-					slog.Int("targets", x.Targets))
+					slog.String("token", record.Principal.Token),
+					slog.String("account", record.Principal.Account),
+					slog.Int("targets", record.Targets))
 			}()
 			next.ServeHTTP(sw, r)
 			if !sw.begun {
 				// net/http would answer 200 with an empty body.
-				x.Abandoned = true
+				record.Abandoned = true
 				panic(http.ErrAbortHandler)
 			}
 		})
 	}
 }
 
-func newRay(colo string) string {
+func newRequestID(name string) string {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the process instead
-	return hex.EncodeToString(id[:]) + "-" + colo
-}
-
-// maxLogged bounds what the log repeats of one thing that a client sent, in
-// bytes.
-const maxLogged = 256
-
-// loggable returns text, which a client sent, as the log may have it: without
-// secrets, and cut to maxLogged bytes.
-func loggable(text string) string {
-	text = access.Redact(text)
-	if len(text) <= maxLogged {
-		return text
-	}
-	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:maxLogged], ""), len(text))
+	return hex.EncodeToString(id[:]) + "-" + name
 }
 
 // statusWriter remembers the status sent.

@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"probe-agent/api/body"
+	"probe-agent/service"
 )
 
 // Limits of a connection.
 const (
-	// ReadTimeout is for header and body together: ample for the few kilobytes
-	// of any real client. It ends with the body, and does not cut traces.
-	ReadTimeout = 5 * time.Second
+	// ReadTimeout is for header and body together. It ends with the body, and
+	// does not cut traces.
+	ReadTimeout = body.Timeout
 	// WriteTimeout counts from the end of the header to the end of the
 	// answer: the body, the traces, annotation, and some seconds to write.
-	WriteTimeout = ReadTimeout + Deadline + annotateTimeout + 5*time.Second
+	WriteTimeout = ReadTimeout + service.Deadline + service.AnnotateTimeout + 5*time.Second
 	// IdleTimeout is above the 60 s that proxies keep connections for.
 	IdleTimeout = 90 * time.Second
 	// MaxHeaderBytes is some ten times what a real client sends. It bounds what

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"probe-agent/service"
 	"probe-agent/traceroute"
 )
 
@@ -77,9 +78,9 @@ func write(t *testing.T, c net.Conn, text string) {
 }
 
 // endless traces until it is told to end, and says how long that was.
-func endless() (trace func(context.Context, string, Spec) (*traceroute.Result, error), stopped chan time.Duration) {
+func endless() (trace func(context.Context, string, traceroute.Spec) (*traceroute.Result, error), stopped chan time.Duration) {
 	stopped = make(chan time.Duration, 1)
-	return func(ctx context.Context, _ string, _ Spec) (*traceroute.Result, error) {
+	return func(ctx context.Context, _ string, _ traceroute.Spec) (*traceroute.Result, error) {
 		started := time.Now()
 		<-ctx.Done()
 		stopped <- time.Since(started)
@@ -150,8 +151,8 @@ func TestSlowBody(t *testing.T) {
 // A trace may take longer than a body: the limit on reading must not end it.
 func TestLongTraceOverConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := func(ctx context.Context, target string, _ Spec) (*traceroute.Result, error) {
-			if err := after(ctx, Deadline-time.Second); err != nil {
+		slow := func(ctx context.Context, target string, _ traceroute.Spec) (*traceroute.Result, error) {
+			if err := after(ctx, service.Deadline-time.Second); err != nil {
 				return nil, err
 			}
 			return direct(target), nil
@@ -236,4 +237,11 @@ func TestOptionsStar(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// Whatever a request may take, it is answered before the SDKs give up.
+func TestWriteTimeoutLeavesTime(t *testing.T) {
+	if worst := ReadTimeout + service.Deadline + service.AnnotateTimeout; worst >= WriteTimeout || WriteTimeout >= time.Minute {
+		t.Errorf("a request may take %v, and its answer is cut at %v", worst, WriteTimeout)
+	}
 }

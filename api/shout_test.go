@@ -41,7 +41,7 @@ func shout(t *testing.T, p *pipes, path, headers string) shouted {
 		t.Fatal(err)
 	}
 	got := shouted{answer{status: resp.StatusCode, header: resp.Header, body: body}, request}
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&got.Response); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&got.Envelope); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
 	return got

@@ -116,6 +116,29 @@ func (l *Limiter) Admit(c Caller) (*Ticket, Allowance, error) {
 	}), a, nil
 }
 
+// Count counts a request that needs no admission, because it begins no trace,
+// against the rate of the caller's token. It is served while draining, too. The
+// error is an *Error: ErrRateLimited, or ErrQueueFull when there are more callers
+// than the Limiter can keep apart.
+func (l *Limiter) Count(c Caller) (Allowance, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Since(l.began)
+	t := l.token(c.Token, now)
+	if t == nil {
+		return Allowance{}, l.refuse(c.Account, ErrQueueFull, 0)
+	}
+	a := l.limits.allowance(&t.sent, now)
+	switch {
+	case a.Requests == 0:
+		return a, nil
+	case a.Remaining == 0:
+		return a, l.refuse(c.Account, ErrRateLimited, a.Reset)
+	}
+	t.sent.add(now)
+	return l.limits.allowance(&t.sent, now), nil
+}
+
 // makeRoom reports whether the queue has room for one more request of the
 // account. When it is full, the account with most requests in it loses its
 // latest one, as long as it has more than this one: early callers must not shut

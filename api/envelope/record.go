@@ -20,8 +20,6 @@ type Record struct {
 	Abandoned         bool // the client has gone, or was cut off
 	Quiet             bool // one of a flood, which is logged for debugging only
 
-	Broken bool // a fault of the agent ended an answer that had begun
-
 	// Fault is a panic that ended the request. When the answer had begun, the
 	// status that is logged is 500 all the same.
 	Fault *panics.Error

@@ -1,9 +1,8 @@
-// Package v1 renders traces in the agent's own form: everything that a
-// [traceroute.Result] holds, with names and AS numbers.
+// Package v1 is the native API: traces as resources below /v1/traces, with
+// everything that a [traceroute.Result] holds, names and AS numbers added.
 //
-// It is pure: results in, values with JSON tags out. openapi.yaml of package
-// api describes every field and holds for every one of them. Times are whole
-// nanoseconds and their names end in _ns. An address is null where nobody
-// answered, and empty where the colo does not tell who did. What a value does
-// not have is null, never 0. Lists are never null.
+// openapi.yaml of package api describes every field. Times are whole nanoseconds
+// and their names end in _ns. An address is null where nobody answered, and empty
+// where the colo hides who did. What a value does not have is null, never 0.
+// Lists are never null.
 package v1

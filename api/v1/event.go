@@ -1,35 +1,32 @@
 package v1
 
-// An Event is one of a live stream. Data is one of the types below; or nothing
-// for a heartbeat.
-type Event struct {
-	Name string `json:"event"`
-	ID   int    `json:"id"` // from 1 on
-	Data any    `json:"data"`
-}
+import (
+	"probe-agent/traceroute"
+)
 
-// The names of events.
+// The names of events, each with its data.
 const (
 	EventStarted   = "started"   // Started
 	EventHop       = "hop"       // HopChange
 	EventDone      = "done"      // Done
 	EventEnd       = "end"       // End
 	EventAborted   = "aborted"   // Aborted; "error" is what EventSource calls a lost connection
-	EventHeartbeat = "heartbeat" // Heartbeat
+	EventHeartbeat = "heartbeat" // an empty object
 )
 
 // Started is the first event: what is being traced. Other events name a trace
 // by its place in Traces.
 type Started struct {
-	RequestID string  `json:"request_id"` // that of the header cf-ray
+	TraceID   string  `json:"trace_id"`
+	RequestID string  `json:"request_id"` // header cf-ray of the answer to the POST
 	Traces    []Begun `json:"traces"`
 }
 
 // Begun is a trace under way.
 type Begun struct {
-	Trace  int    `json:"trace"`
-	Target string `json:"target"`
-	Colo   Colo   `json:"colo"`
+	Trace  int             `json:"trace"`
+	Target string          `json:"target"`
+	Colo   traceroute.Colo `json:"colo"`
 }
 
 // HopChange is a hop as it is now. Nothing sent means that the hop has turned
@@ -39,7 +36,7 @@ type HopChange struct {
 	Hop   Hop `json:"hop"`
 }
 
-// Done is a finished trace. It replaces all that was told of it.
+// Done is a trace that has ended. It replaces all that was reported of it.
 type Done struct {
 	Trace   int     `json:"trace"`
 	Outcome Outcome `json:"outcome"`
@@ -62,6 +59,3 @@ type Error struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
 }
-
-// Heartbeat shows in quiet times that the stream lives.
-type Heartbeat struct{}

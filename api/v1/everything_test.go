@@ -2,7 +2,6 @@ package v1
 
 import (
 	"net/netip"
-	"testing"
 	"time"
 
 	"probe-agent/traceroute"
@@ -10,13 +9,13 @@ import (
 
 // everything is a result in which every field has a value that tells it from
 // the others, and every kind of thing occurs that a result can hold.
-func everything(t testing.TB) (*traceroute.Result, Notes) {
-	t.Helper()
+func everything() (*traceroute.Result, traceroute.Notes) {
 	target, router := netip.MustParseAddr("2001:db8::100"), netip.MustParseAddr("2001:db8::1")
 	rich := &traceroute.Extensions{
 		MPLS: []traceroute.MPLS{{Label: 24001, TrafficClass: 5, TTL: 64}, {Label: 16, TrafficClass: 2, Bottom: true, TTL: 2}},
 		Interfaces: []traceroute.Interface{
-			{Role: traceroute.RoleOutgoing, Index: 7, HasIndex: true, Addr: router, Name: "xe-0\uFFFD", MTU: 1500}, {},
+			{Role: traceroute.RoleOutgoing, Index: 7, HasIndex: true, Addr: router, Name: "xe-0\uFFFD", MTU: 1500},
+			{},
 		},
 		Objects: []traceroute.Object{{Class: 9, CType: 8, Data: []byte{0xde, 0xad, 0xbe, 0xef}}, {Class: 3, CType: 1}},
 	}
@@ -39,7 +38,7 @@ func everything(t testing.TB) (*traceroute.Result, Notes) {
 			{TTL: 2, Flow: 1, Sent: 7, Answer: &traceroute.Answer{From: target, RTT: 10 * ms, Kind: traceroute.EchoReply, Arrival: true, TTL: 57}},
 		},
 	}
-	return r, Notes{
+	return r, traceroute.Notes{
 		router: traceroute.Note{Name: "gw.example.net", ASN: 64500},
 		target: traceroute.Note{ASN: 64501},
 	}

@@ -1,48 +1,39 @@
 package v1
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
 
 	"probe-agent/traceroute"
 )
-
-// Notes are what is known of addresses. It may be nil.
-type Notes = traceroute.Notes
-
-// redacted is the name of the node that stands for those whose addresses the
-// colo does not tell.
-const redacted = "REDACTED"
 
 // Hop is what one TTL showed.
 type Hop struct {
 	TTL     int    `json:"ttl"`
 	Sent    int    `json:"sent"`
-	Lost    int    `json:"lost"`    // waited for in vain
-	Pending int    `json:"pending"` // still waited for; 0 in a finished trace
+	Lost    int    `json:"lost"`    // not answered within their wait
+	Pending int    `json:"pending"` // still waited for; 0 in a trace that has ended
 	Limited bool   `json:"limited"`
 	Nodes   []Node `json:"nodes"`
 }
 
 // Node is one responder of a hop.
 type Node struct {
-	IP     Address  `json:"ip"`
-	Name   string   `json:"name"`
-	ASN    string   `json:"asn"`
-	Labels []string `json:"labels"`
+	IP     netip.Addr `json:"ip"`
+	Name   string     `json:"name"`
+	ASN    string     `json:"asn"`
+	Labels []string   `json:"labels"`
 	RTT
 }
 
 // Target is about the packets that the target answered.
 type Target struct {
-	IP   Address `json:"ip"` // that was probed
-	Name string  `json:"name"`
-	ASN  string  `json:"asn"`
+	IP   netip.Addr `json:"ip"` // that was probed
+	Name string     `json:"name"`
+	ASN  string     `json:"asn"`
 	RTT
 }
 
-// RTT sums round-trip times up. Those of no packets are null.
+// RTT summarises round-trip times. Those of no packets are null.
 type RTT struct {
 	PacketCount int    `json:"packet_count"`
 	MinNS       *int64 `json:"min_rtt_ns"`
@@ -51,52 +42,29 @@ type RTT struct {
 	StdDevNS    *int64 `json:"std_dev_rtt_ns"`
 }
 
-// Hops renders the hops of a result, by TTL from 1 on. The result may be one
-// of a trace that runs: what is not answered yet is pending as long as its
-// wait has not ended.
-func Hops(r *traceroute.Result, summary traceroute.Summary, notes Notes) []Hop {
-	hops := make([]Hop, len(summary.Hops))
-	for i, h := range summary.Hops {
-		hops[i] = Hop{
-			TTL: int(h.TTL), Sent: h.Sent, Lost: h.Lost,
-			Limited: slices.Contains(r.Limited, h.TTL),
-			Nodes:   make([]Node, len(h.Nodes)),
-		}
-		for j, n := range h.Nodes {
-			hops[i].Nodes[j] = newNode(n, notes)
-		}
+func newHop(h *traceroute.Hop, notes traceroute.Notes) Hop {
+	hop := Hop{
+		TTL: int(h.TTL), Sent: h.Sent, Lost: h.Lost, Pending: h.Pending, Limited: h.Limited,
+		Nodes: make([]Node, len(h.Nodes)),
 	}
-	if r.Stop != traceroute.Running {
-		return hops
+	for i := range h.Nodes {
+		hop.Nodes[i] = newNode(&h.Nodes[i], notes)
 	}
-	for i := range r.Probes {
-		if p := &r.Probes[i]; p.Answer == nil && r.Duration-p.Sent < r.Spec.Wait {
-			hops[p.TTL-1].Lost--
-			hops[p.TTL-1].Pending++
-		}
-	}
-	return hops
+	return hop
 }
 
-func newNode(n traceroute.Node, notes Notes) Node {
-	node := Node{IP: n.Addr, Name: redacted, Labels: []string{}, RTT: newRTT(n.RTT)}
-	if len(n.Labels) > 0 {
-		node.Labels = slices.Clone(n.Labels)
-	}
-	if n.Addr.IsValid() {
-		node.Annotate(notes)
+func newNode(n *traceroute.Node, notes traceroute.Notes) Node {
+	note := notes[n.Addr]
+	node := Node{IP: n.Addr, Name: note.NameOf(n.Addr), ASN: note.ASN.String(), Labels: n.Labels, RTT: newRTT(n.RTT)}
+	if node.Labels == nil {
+		node.Labels = []string{}
 	}
 	return node
 }
 
-// Annotate fills in what notes say of the node.
-func (n *Node) Annotate(notes Notes) {
-	note := notes[n.IP]
-	n.Name, n.ASN = nameOf(n.IP, note), note.ASN.String()
-}
-
-func newTarget(addr netip.Addr, rtt traceroute.RTT, notes Notes) Target {
-	return Target{IP: addr, Name: nameOf(addr, notes[addr]), ASN: notes[addr].ASN.String(), RTT: newRTT(rtt)}
+func newTarget(addr netip.Addr, rtt traceroute.RTT, notes traceroute.Notes) Target {
+	note := notes[addr]
+	return Target{IP: addr, Name: note.NameOf(addr), ASN: note.ASN.String(), RTT: newRTT(rtt)}
 }
 
 func newRTT(r traceroute.RTT) RTT {
@@ -104,10 +72,10 @@ func newRTT(r traceroute.RTT) RTT {
 		return RTT{}
 	}
 	return RTT{
-		PacketCount: r.Count, MinNS: new(r.Min.Nanoseconds()), MeanNS: new(r.Mean.Nanoseconds()),
-		MaxNS: new(r.Max.Nanoseconds()), StdDevNS: new(r.StdDev.Nanoseconds()),
+		PacketCount: r.Count,
+		MinNS:       new(r.Min.Nanoseconds()),
+		MeanNS:      new(r.Mean.Nanoseconds()),
+		MaxNS:       new(r.Max.Nanoseconds()),
+		StdDevNS:    new(r.StdDev.Nanoseconds()),
 	}
 }
-
-// nameOf is the name of an address, itself when it has none.
-func nameOf(addr netip.Addr, note traceroute.Note) string { return cmp.Or(note.Name, addr.String()) }

@@ -2,6 +2,7 @@ package v1
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	"probe-agent/traceroute"
@@ -9,10 +10,10 @@ import (
 
 // Path is the way that the packets of one flow took.
 type Path struct {
-	Flow         int        `json:"flow"`
-	Encapsulated bool       `json:"encapsulated"`
-	Reached      bool       `json:"reached"` // a packet of this flow reached the target
-	IPs          []*Address `json:"ips"`     // by TTL from 1 on; null: no answer
+	Flow         int           `json:"flow"`
+	Encapsulated bool          `json:"encapsulated"`
+	Reached      bool          `json:"reached"` // a packet of this flow reached the target
+	IPs          []*netip.Addr `json:"ips"`     // by TTL from 1 on; null: no answer
 }
 
 // newPaths sorts the probes, which are by TTL, into those of each flow;
@@ -26,7 +27,7 @@ func newPaths(probes []traceroute.Probe) []Path {
 		})
 		if at < 0 {
 			at = len(paths)
-			paths = append(paths, Path{Flow: int(p.Flow), Encapsulated: p.Encapsulated, IPs: []*Address{}})
+			paths = append(paths, Path{Flow: int(p.Flow), Encapsulated: p.Encapsulated, IPs: []*netip.Addr{}})
 		}
 		path := &paths[at]
 		for len(path.IPs) < int(p.TTL) {

@@ -9,6 +9,7 @@ import (
 
 	"probe-agent/access"
 	"probe-agent/api"
+	"probe-agent/colo"
 	"probe-agent/internal/certificate"
 	"probe-agent/internal/daemon"
 	"probe-agent/internal/hostaddr"
@@ -20,6 +21,8 @@ import (
 	"probe-agent/policy"
 	"probe-agent/prober"
 	"probe-agent/quota"
+	"probe-agent/service"
+	"probe-agent/traceroute"
 )
 
 // agent is what runs behind serve. Its components are opened as the settings
@@ -32,7 +35,7 @@ type agent struct {
 	files    *inputfile.Opener
 
 	engine  *prober.Engine
-	local   *api.Local
+	local   *colo.Local
 	policy  policy.Policy
 	lists   doNotProbe // that the policy was made of
 	host    *hostaddr.Watcher
@@ -123,16 +126,17 @@ func (a *agent) newHandler() (*api.Handler, error) {
 	if city == "" {
 		city = hostname()
 	}
-	a.local = &api.Local{ColoName: string(a.settings.Colo), CityName: city, Tracer: a.numbers.Tracer(a.engine), Resolver: a.names, Policy: a.numbers.Policy(&a.policy)}
-	service, err := api.New(api.Config{
-		Colos:     []api.Colo{a.local},
-		Annotator: a.names,
+	a.local = colo.New(colo.Config{
+		Info:   traceroute.Colo{Name: string(a.settings.Colo), City: city},
+		Tracer: a.numbers.Tracer(a.engine), Resolver: a.names, Policy: a.numbers.Policy(&a.policy),
 	})
+	roster, err := service.NewRoster(a.local)
 	if err != nil {
 		return nil, err
 	}
-	return api.NewHandler(api.HandlerConfig{
-		Service: service, Limiter: a.limiter, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers,
+	return api.New(api.Config{
+		Service: service.New(service.Config{Roster: roster, Annotator: annotator{a.names}}),
+		Limiter: a.limiter, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers, Kept: a.settings.Kept(),
 		Credentials: a.credentials, Proxies: a.proxies, ClientCertificates: a.asksForCertificates,
 	}), nil
 }

@@ -42,6 +42,10 @@ func (a *agent) parts() []daemon.Part[*settings.Values] {
 			}
 			return func() { _ = a.limiter.SetLimits(limits) }, nil // checked
 		}},
+		{Prepare: func(_ context.Context, s *settings.Values) (func(), error) {
+			kept := s.Kept()
+			return func() { a.handler.Keep(kept) }, nil
+		}},
 		{Prepare: func(ctx context.Context, s *settings.Values) (func(), error) {
 			tables, err := a.tables.Reload(ctx, a.files.Open, s.ASNData...)
 			if err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"probe-agent/api"
+	"probe-agent/api/cloudflare"
 	"probe-agent/api/envelope"
 	"probe-agent/traceroute"
 )
@@ -79,7 +79,7 @@ func TestDaemonHostFaults(t *testing.T) {
 }
 
 // entries are the colo entries of an answer to both.
-func (f fork) entries(t testing.TB, a answer) (affected, bystander api.ColoResult) {
+func (f fork) entries(t testing.TB, a answer) (affected, bystander cloudflare.ColoResult) {
 	t.Helper()
 	if a.status != http.StatusOK || !a.Success || len(a.Result) != 2 {
 		t.Fatalf("%d %s", a.status, a.body)
@@ -99,7 +99,7 @@ func (f fork) well(t testing.TB, a answer, method traceroute.Method, ipv6 bool) 
 }
 
 // silent demands an entry that shows all TTLs, without any answer.
-func silent(t testing.TB, colo api.ColoResult) {
+func silent(t testing.TB, colo cloudflare.ColoResult) {
 	t.Helper()
 	if colo.Error != "" || len(colo.Hops) != traceroute.DefaultMaxTTL {
 		t.Errorf("error %q, %d hops", colo.Error, len(colo.Hops))

@@ -18,6 +18,8 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 
 	"probe-agent/api"
+	"probe-agent/api/cloudflare"
+	"probe-agent/api/envelope"
 )
 
 // bases are the paths below which the endpoint is served.
@@ -30,7 +32,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	api.Response
+	envelope.Envelope[[]cloudflare.TargetResult]
 }
 
 // ask sends a request to the daemon, holds the exchange against openapi.yaml,
@@ -102,7 +104,7 @@ func (l law) judge(t testing.TB, req *http.Request, body string, response *http.
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&a.Response); err != nil {
+	if err := decoder.Decode(&a.Envelope); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
 	return a

@@ -16,10 +16,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api"
 	v1 "probe-agent/api/v1"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
+	"probe-agent/traceroute"
 )
 
 // live is the answer to POST /v1/traces as a stream.
@@ -197,7 +197,7 @@ func TestLiveCut(t *testing.T) {
 	d.terminate(t)
 	var done v1.Done
 	l.await(t, v1.EventDone, &done)
-	want := &v1.Failure{Code: int(api.TimedOut), Reason: api.TimedOut.String(), Message: "cut short: the agent is shutting down"}
+	want := &traceroute.FailureDocument{Code: int(traceroute.TimedOut), Reason: traceroute.TimedOut.String(), Message: "cut short: the agent is shutting down"}
 	if diff := cmp.Diff(want, done.Outcome.Failure); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"probe-agent/api"
+	"probe-agent/api/cloudflare"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
 )
@@ -38,7 +38,7 @@ func newNamingDaemon(t *testing.T, lab *kernel.Lab, options ...string) *daemon {
 
 // traced asks for a trace and returns its entry without what no two traces
 // have in common: times.
-func (d *daemon) traced(t testing.TB, target netip.Addr) api.ColoResult {
+func (d *daemon) traced(t testing.TB, target netip.Addr) cloudflare.ColoResult {
 	t.Helper()
 	a := d.ask(t, http.MethodPost, endpointPath, body(target, `"wait_time":5`))
 	if a.status != http.StatusOK || len(a.Result) != 1 || a.Result[0].Colos[0].Error != "" {
@@ -47,18 +47,18 @@ func (d *daemon) traced(t testing.TB, target netip.Addr) api.ColoResult {
 	colo := a.Result[0].Colos[0]
 	colo.TimeMS = 0
 	s := &colo.Summary
-	*s = api.TargetSummary{ASN: s.ASN, IP: s.IP, Name: s.Name, PacketCount: s.PacketCount}
+	*s = cloudflare.TargetSummary{ASN: s.ASN, IP: s.IP, Name: s.Name, PacketCount: s.PacketCount}
 	for _, h := range colo.Hops {
 		for i, n := range h.Nodes {
-			h.Nodes[i] = api.Node{ASN: n.ASN, IP: n.IP, Name: n.Name, PacketCount: n.PacketCount, Labels: n.Labels}
+			h.Nodes[i] = cloudflare.Node{ASN: n.ASN, IP: n.IP, Name: n.Name, PacketCount: n.PacketCount, Labels: n.Labels}
 		}
 	}
 	return colo
 }
 
 // named returns the entry with other names for its nodes.
-func named(colo api.ColoResult, name func(addr string) string) api.ColoResult {
-	hops := make([]api.Hop, len(colo.Hops))
+func named(colo cloudflare.ColoResult, name func(addr string) string) cloudflare.ColoResult {
+	hops := make([]cloudflare.Hop, len(colo.Hops))
 	for i, h := range colo.Hops {
 		hops[i] = h
 		hops[i].Nodes = slices.Clone(h.Nodes)
@@ -73,14 +73,14 @@ func named(colo api.ColoResult, name func(addr string) string) api.ColoResult {
 func itself(addr string) string { return addr }
 
 // tracedNamed asks until all names are there.
-func (d *daemon) tracedNamed(t testing.TB, target netip.Addr) api.ColoResult {
+func (d *daemon) tracedNamed(t testing.TB, target netip.Addr) cloudflare.ColoResult {
 	t.Helper()
-	return d.tracedUntil(t, target, func(colo api.ColoResult) string { return gocmp.Diff(named(colo, nameOf), colo) })
+	return d.tracedUntil(t, target, func(colo cloudflare.ColoResult) string { return gocmp.Diff(named(colo, nameOf), colo) })
 }
 
 // tracedUntil asks until the answer lacks nothing: a busy machine may take
 // longer to bring names than a trace waits, and 30 s to ask for them again.
-func (d *daemon) tracedUntil(t testing.TB, target netip.Addr, lacks func(api.ColoResult) string) api.ColoResult {
+func (d *daemon) tracedUntil(t testing.TB, target netip.Addr, lacks func(cloudflare.ColoResult) string) cloudflare.ColoResult {
 	t.Helper()
 	deadline := time.After(4 * patience)
 	// Seldom soon: the log of more requests would fill its pipe.
@@ -172,7 +172,7 @@ func TestNameServerSlow(t *testing.T) {
 	if trace := time.Duration(first.TimeMS) * time.Millisecond; trace < 2*budget && took-trace < budget {
 		t.Errorf("took %v, %v of them for the trace: the wait for names is in there", took, trace)
 	}
-	want := api.ColoResult{Hops: first.Hops}
+	want := cloudflare.ColoResult{Hops: first.Hops}
 	equal(t, named(want, itself), want)
 	if asked := server.release(); len(first.Hops) != 2 || asked < 2 {
 		t.Errorf("%d hops, %d questions", len(first.Hops), asked)
@@ -229,7 +229,7 @@ func TestNameServersReloaded(t *testing.T) {
 	}
 	write("127.0.0.1:5300", "64500") // nobody is there
 	d := startDaemon(t, lab, nil, "--config", config)
-	demand := func(colo api.ColoResult, name func(string) string, asn string) {
+	demand := func(colo cloudflare.ColoResult, name func(string) string, asn string) {
 		t.Helper()
 		equal(t, named(colo, name), colo)
 		equal(t, asn, colo.Summary.ASN)
@@ -266,7 +266,7 @@ func TestASNumberByDNS(t *testing.T) {
 	)
 	d := newNamingDaemon(t, lab, "--names", "off", "--asn-dns-ipv4", "origin.example", "--asn-dns-ipv6", "origin6.example")
 	for target, asn := range map[netip.Addr]string{four: "AS64496", six: "AS64497", lab.Target.IPv4: "AS64500"} {
-		d.tracedUntil(t, target, func(colo api.ColoResult) string {
+		d.tracedUntil(t, target, func(colo cloudflare.ColoResult) string {
 			arrival := colo.Hops[len(colo.Hops)-1].Nodes[0]
 			return gocmp.Diff([]string{target.String(), asn, asn}, []string{arrival.IP, arrival.ASN, colo.Summary.ASN})
 		})

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"probe-agent/api"
+	"probe-agent/api/cloudflare"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
 )
@@ -29,7 +29,7 @@ func (d *daemon) reload(t testing.TB, path, config string) {
 }
 
 // traceOf returns what the daemon answers about a target.
-func (d *daemon) traceOf(t testing.TB, target string) (api.ColoResult, string) {
+func (d *daemon) traceOf(t testing.TB, target string) (cloudflare.ColoResult, string) {
 	t.Helper()
 	a := d.ask(t, http.MethodPost, endpointPath, fmt.Sprintf(`{"targets":[%q]}`, target))
 	if a.status != http.StatusOK || len(a.Result) != 1 {

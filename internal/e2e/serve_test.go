@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api"
+	"probe-agent/api/cloudflare"
 	"probe-agent/internal/netsim/kernel"
 	"probe-agent/internal/netsim/kernel/kerneltest"
 	"probe-agent/traceroute"
@@ -57,9 +57,9 @@ func TestDaemon(t *testing.T) {
 					t.Fatalf("%d %s", a.status, a.body)
 				}
 				colo := a.Result[0].Colos[0]
-				equal(t, api.ColoInfo{Name: "den01", City: "Denver"}, colo.Colo)
+				equal(t, traceroute.Colo{Name: "den01", City: "Denver"}, colo.Colo)
 				equal(t, hops, rendered(t, colo.Hops))
-				equal(t, api.Node{Name: "NO RESPONSE"}, colo.Hops[1].Nodes[0])
+				equal(t, cloudflare.Node{Name: "NO RESPONSE"}, colo.Hops[1].Nodes[0])
 				if colo.Error != "" || colo.TimeMS < 1000 || colo.TimeMS >= 2000 {
 					t.Errorf("error %q, took %d ms; want one wait", colo.Error, colo.TimeMS)
 				}
@@ -74,7 +74,7 @@ func TestDaemon(t *testing.T) {
 }
 
 // rendered is the JSON's hops in the form of expected.
-func rendered(t testing.TB, all []api.Hop) []hop {
+func rendered(t testing.TB, all []cloudflare.Hop) []hop {
 	t.Helper()
 	var hops []hop
 	for _, h := range all {

@@ -15,7 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/api"
+	"probe-agent/colo"
 	"probe-agent/prober"
+	"probe-agent/service"
 	"probe-agent/traceroute"
 )
 
@@ -135,13 +137,12 @@ func TestTracer(t *testing.T) {
 func TestThroughAPI(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	m := New(Config{Log: log})
-	service, err := api.New(api.Config{Colos: []api.Colo{
-		&api.Local{ColoName: "den01", Tracer: m.Tracer(fakeTracer{result: twoAnswered(traceroute.Reached)})},
-	}})
+	local := colo.New(colo.Config{Info: traceroute.Colo{Name: "den01"}, Tracer: m.Tracer(fakeTracer{result: twoAnswered(traceroute.Reached)})})
+	roster, err := service.NewRoster(local)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := api.NewHandler(api.HandlerConfig{Service: service, Log: log, Observer: m, Metrics: m})
+	handler := api.New(api.Config{Service: service.New(service.Config{Roster: roster}), Log: log, Observer: m, Metrics: m})
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	for path, want := range map[string]int{

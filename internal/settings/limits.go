@@ -2,10 +2,12 @@ package settings
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"probe-agent/api"
+	"probe-agent/api/v1"
 	"probe-agent/quota"
 )
 
@@ -18,6 +20,9 @@ type LimitFlags struct {
 	QueuePerAccount   queueLimit      `protects:"limit" reload:"" default:"256" placeholder:"N" help:"Most requests of one account that wait (${default})." more:"Accounts take turns."`
 	QueueWait         queueWait       `protects:"no" reload:"" default:"10s" placeholder:"TIME" help:"Longest that a request waits, up to 20s (${default})."`
 	MaxConnections    connectionLimit `protects:"limit" default:"4096" placeholder:"N" help:"Most connections open at once (${default}), fewer where the limit of file descriptors is low. At the limit, the longest-idle connection is closed."`
+	KeepTraces        keptTraces      `protects:"no" reload:"" default:"1000" placeholder:"N" help:"Most requests of traces kept after they have ended, to be read again (${default}). 0 keeps none." more:"The native API has them at /v1/traces/ID. At a limit, the oldest ones go of the account whose traces take most."`
+	KeepMemory        keptMemory      `protects:"no" reload:"" default:"32MiB" placeholder:"SIZE" help:"Most memory for the traces that are kept, up to 1GiB (${default})."`
+	KeepTime          keptTime        `protects:"no" reload:"" default:"15m" placeholder:"TIME" help:"How long traces are kept, up to 24h (${default})."`
 }
 
 // Limits returns what the flags say of requests and traces.
@@ -29,6 +34,18 @@ func (f *LimitFlags) Limits() quota.Limits {
 	}
 }
 
+// Kept returns what the flags say of traces that have ended.
+func (f *LimitFlags) Kept() v1.Limits {
+	return v1.Limits{Traces: int(f.KeepTraces), Bytes: int64(f.KeepMemory), Age: time.Duration(f.KeepTime)}
+}
+
+// Upper limits of what is kept.
+const (
+	maxKeptTraces = 100_000
+	maxKeptMemory = 1 << 30
+	maxKeptTime   = 24 * time.Hour
+)
+
 type (
 	requestRate struct {
 		requests int
@@ -38,6 +55,9 @@ type (
 	queueLimit      int
 	connectionLimit int
 	queueWait       time.Duration
+	keptTraces      int
+	keptMemory      int64 // bytes
+	keptTime        time.Duration
 )
 
 func (v *requestRate) UnmarshalText(text []byte) error {
@@ -82,5 +102,34 @@ func (v *queueWait) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not a time above 0s and up to %v", text, quota.MaxWait)
 	}
 	*v = queueWait(d)
+	return nil
+}
+
+func (v *keptTraces) UnmarshalText(text []byte) error {
+	return bounded((*int)(v), text, 0, maxKeptTraces)
+}
+
+func (v *keptMemory) UnmarshalText(text []byte) error {
+	number, shift := string(text), 0
+	for unit, bits := range map[string]int{"KiB": 10, "MiB": 20, "GiB": 30} {
+		if bare, ok := strings.CutSuffix(number, unit); ok {
+			number, shift = bare, bits
+			break
+		}
+	}
+	n, err := strconv.ParseUint(number, 10, 31)
+	if err != nil || n<<shift > maxKeptMemory {
+		return fmt.Errorf("%q is not a size from 0 to 1GiB, such as 32MiB", text)
+	}
+	*v = keptMemory(n << shift)
+	return nil
+}
+
+func (v *keptTime) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < 0 || d > maxKeptTime {
+		return fmt.Errorf("%q is not a time from 0s to %v", text, maxKeptTime)
+	}
+	*v = keptTime(d)
 	return nil
 }

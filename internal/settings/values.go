@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"probe-agent/api"
+	"probe-agent/service"
 )
 
 // The values of flags have types that read them. Each says in its error what it
@@ -44,7 +44,7 @@ func (v *listenAddress) UnmarshalText(text []byte) error {
 
 func (v *coloName) UnmarshalText(text []byte) error {
 	*v = coloName(text)
-	return api.CheckColoName(string(text))
+	return service.CheckColoName(string(text))
 }
 
 func bounded(into *int, text []byte, low, high int) error {

@@ -1,4 +1,4 @@
-package api
+package v1
 
 import (
 	"mime"
@@ -9,34 +9,35 @@ import (
 	"probe-agent/api/envelope"
 )
 
-// answerForm is a form that the native API answers in.
-type answerForm uint8
+// form is a form that the native API answers in.
+type form uint8
 
-// The forms, in order of preference where the client has none.
+// The forms.
 const (
-	wholeForm answerForm = iota
+	wholeForm form = iota
 	ndjsonForm
 	sseForm
-	answerForms
+	forms
 )
 
-func (f answerForm) mediaType() string {
+func (f form) mediaType() string {
 	return [...]string{wholeForm: "application/json", ndjsonForm: "application/x-ndjson", sseForm: "text/event-stream"}[f]
 }
 
-// chooseForm returns the form that the Accept headers weigh most, the more
-// specific of two of the same weight (RFC 9110 section 12.5.1). No header
-// accepts everything. What cannot be read is left out.
-func chooseForm(accept []string) (answerForm, error) {
+// chooseForm returns which of the offered forms the Accept headers weigh most,
+// the more specific of two of the same weight (RFC 9110 section 12.5.1), and the
+// first of those that are equal. No header accepts everything. What cannot be
+// read is left out.
+func chooseForm(accept []string, offered ...form) (form, error) {
 	header := strings.Join(accept, ",")
 	if strings.TrimSpace(header) == "" {
-		return wholeForm, nil
+		return offered[0], nil
 	}
 	type weight struct {
 		q        float64
 		specific int // 1 for */*, 2 for text/*, 3 for the type itself; 0: not named
 	}
-	var weights [answerForms]weight
+	var weights [forms]weight
 	for part := range strings.SplitSeq(header, ",") {
 		named, params, err := mime.ParseMediaType(part)
 		if err != nil {
@@ -48,21 +49,27 @@ func chooseForm(accept []string) (answerForm, error) {
 				continue
 			}
 		}
-		for form := range answerForms {
-			if s := specificity(named, form.mediaType()); s > weights[form].specific {
-				weights[form] = weight{q, s}
+		for _, f := range offered {
+			if s := specificity(named, f.mediaType()); s > weights[f].specific {
+				weights[f] = weight{q, s}
 			}
 		}
 	}
-	best := wholeForm
-	for form := range answerForms {
-		w, b := weights[form], weights[best]
+	best := offered[0]
+	for _, f := range offered {
+		w, b := weights[f], weights[best]
 		if w.q > b.q || w.q == b.q && w.specific > b.specific {
-			best = form
+			best = f
 		}
 	}
 	if weights[best].q == 0 {
-		return 0, envelope.NewError(http.StatusNotAcceptable, envelope.CodeForm, "the answer is application/json, application/x-ndjson or text/event-stream; the Accept header wants none of them")
+		var names []string
+		for _, f := range offered {
+			names = append(names, f.mediaType())
+		}
+		last := len(names) - 1
+		return 0, envelope.NewError(http.StatusNotAcceptable, envelope.CodeForm,
+			"the answer is "+strings.Join(names[:last], ", ")+" or "+names[last]+"; the Accept header wants none of them")
 	}
 	return best, nil
 }

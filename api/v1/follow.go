@@ -1,0 +1,155 @@
+package v1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"probe-agent/api/envelope"
+	"probe-agent/internal/panics"
+	"probe-agent/service"
+)
+
+// stream serves a request live. Nothing runs for it any more when it returns.
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request, t *resource, f form) {
+	defer func() { <-t.recorded }()
+	out := newEventWriter(w, f)
+	err := h.tell(r.Context(), out, t, 0)
+	if err == nil {
+		return
+	}
+	t.cancel()
+	if !out.begun {
+		envelope.WriteError(w, r, err)
+		return
+	}
+	h.abort(r, out, err)
+}
+
+// abort ends a stream that could not come to its end because of err.
+func (h *Handler) abort(r *http.Request, out *eventWriter, err error) {
+	record := envelope.RecordOf(r.Context())
+	if fault, ok := errors.AsType[*panics.Error](err); ok {
+		record.Fault = fault
+		_ = out.abort(envelope.CodeInternal, envelope.FaultMessage)
+		return
+	}
+	// The client has gone or does not read, or has only closed its side: that
+	// one reads this.
+	record.Abandoned = true
+	_ = out.abort(envelope.CodeUnavailable, "cut off: the client has closed its side of the connection, or does not read")
+}
+
+// tell writes what happens to the resource, or has happened, after the event of
+// that id. It returns when all is written, with the error of the first write that
+// failed, of ctx, or of the run. A panic is an error, too.
+func (h *Handler) tell(ctx context.Context, out *eventWriter, t *resource, after uint64) (err error) {
+	defer panics.Catch(&err)
+	run := t.running()
+	if run == nil {
+		return t.replay(ctx, out, after)
+	}
+	events := run.Subscribe(after)
+	for {
+		batch, err := next(ctx, events, out)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range batch {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("v1: writing events: %w", err)
+			}
+			if err := t.write(ctx, out, run, &batch[i]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// next waits for events, with heartbeats meanwhile.
+func next(ctx context.Context, events *service.Subscription, out *eventWriter) ([]service.Event, error) {
+	for {
+		quiet, cancel := context.WithTimeout(ctx, heartbeat)
+		batch, err := events.Next(quiet)
+		over := quiet.Err() != nil
+		cancel()
+		if err == nil || !over || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return batch, err
+		}
+		if err := out.beat(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// write writes one event of a run.
+func (t *resource) write(ctx context.Context, out *eventWriter, run *service.Run, e *service.Event) error {
+	switch e.Kind {
+	case service.Started:
+		return out.send(e.ID, EventStarted, t.begun())
+	case service.Hop:
+		return out.send(e.ID, EventHop, HopChange{Trace: e.Trace, Hop: newHop(&e.Hop, e.Notes)})
+	case service.Done:
+		return out.sendJSON(e.ID, EventDone, doneData(e.Trace, t.outcome(e)))
+	case service.End:
+		outcomes, err := run.Wait(ctx) // it has ended
+		if err != nil {
+			return err
+		}
+		failed := 0
+		for i := range outcomes {
+			if outcomes[i].Failure != nil {
+				failed++
+			}
+		}
+		return out.send(e.ID, EventEnd, End{DurationNS: e.Took.Nanoseconds(), Traced: len(outcomes) - failed, Failed: failed})
+	}
+	return nil
+}
+
+// replay writes the events of a resource that has been recorded, unless ctx has
+// ended: what the client's leaving has ended is not told as an end.
+func (t *resource) replay(ctx context.Context, out *eventWriter, after uint64) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("v1: writing events: %w", err)
+	}
+	if t.started > after {
+		if err := out.send(t.started, EventStarted, t.begun()); err != nil {
+			return err
+		}
+	}
+	for _, d := range t.done {
+		if d.id <= after {
+			continue
+		}
+		if err := out.sendJSON(d.id, EventDone, doneData(d.trace, t.outcomes[d.trace])); err != nil {
+			return err
+		}
+	}
+	if t.fault != nil {
+		return t.fault
+	}
+	return out.send(t.end, EventEnd, End{DurationNS: t.took.Nanoseconds(), Traced: len(t.traces) - t.failed, Failed: t.failed})
+}
+
+// begun is the data of the first event.
+func (t *resource) begun() Started {
+	s := Started{TraceID: t.id, RequestID: t.requestID, Traces: make([]Begun, len(t.traces))}
+	for i, trace := range t.traces {
+		s.Traces[i] = Begun{Trace: i, Target: trace.Target, Colo: trace.Colo}
+	}
+	return s
+}
+
+// doneData is the data of a Done event as JSON.
+func doneData(trace int, outcome []byte) []byte {
+	data := append([]byte(`{"trace":`), strconv.Itoa(trace)...)
+	data = append(data, `,"outcome":`...)
+	return append(append(data, outcome...), '}')
+}
