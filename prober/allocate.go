@@ -51,6 +51,25 @@ func (e *Engine) granted(ctx context.Context, v *ident.Reservation[*trace]) erro
 	return err
 }
 
+// release ends the traces if they have not ended yet, and puts the identifiers
+// of their flows into quarantine, unless nothing was sent with them.
+func (e *Engine) release(traces []*trace) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	for _, t := range traces {
+		e.finish(t)
+		until := now.mono
+		if t.sentTop > 0 {
+			until = until.Add(ident.Quarantine(t.spec.Wait))
+		}
+		e.registry.Release(&t.lease, until)
+	}
+	if e.registry.Waiting() {
+		e.rouse(e.registry.NextExpiry())
+	}
+}
+
 // craft makes the packet templates of the flows that have none: the first one
 // of a trace is crafted, the others are made after it.
 func (t *trace) craft() error {

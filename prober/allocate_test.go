@@ -35,7 +35,7 @@ func TestRepetitionIsReportedOnce(t *testing.T) {
 		trace.register(flow, 1, 0, 0)
 		got := trace.onRepeated(flow, 1, &answer{receipt: receipt{user: moment{mono: rtt}}, from: router, kind: traceroute.TimeExceeded})
 		if got != matched {
-			t.Errorf("flow %d: fate %d, want %d (matched)", flow, got, matched)
+			t.Errorf("flow %d: verdict %d, want %d (matched)", flow, got, matched)
 		}
 	}
 	if got := <-responders; len(responders) != 0 || got != (traceroute.Responder{Addr: router, TTL: 1}) {

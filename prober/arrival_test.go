@@ -78,7 +78,7 @@ func TestArrivalFromElsewhere(t *testing.T) {
 				a := answer{receipt: receipt{user: moment{mono: mono.Instant(i + 1)}}, from: r.from, kind: kindOf(r.kind), code: r.code, qttl: r.quoted}
 				a.arrival, a.ends = conclusion(&packet.Reply{Kind: r.kind, Code: r.code, From: r.from, To: tr.source}, tr.lease.Type, tr.lease.Target)
 				if f := tr.onReply(r.flow, r.ttl, &a); f != matched {
-					t.Fatalf("reply %d: fate %d", i, f)
+					t.Fatalf("reply %d: verdict %d", i, f)
 				}
 				result := newResult([]*trace{tr}, time.Time{}, mono.Instant(i+1), 0)
 				arrived := []string{}

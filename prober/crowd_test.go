@@ -127,8 +127,8 @@ func (d district) check(t *testing.T, r *traceroute.Result, v6 bool) {
 			continue
 		}
 		for _, n := range hop.Nodes {
-			if n.Addr != want || n.RTT.Count != perNode {
-				t.Errorf("%v to %v, TTL %d: %v answered %d, want %v %d", r.Spec.Method, r.Spec.Target, hop.TTL, n.Addr, n.RTT.Count, want, perNode)
+			if n.Addr != want || n.Count != perNode {
+				t.Errorf("%v to %v, TTL %d: %v answered %d, want %v %d", r.Spec.Method, r.Spec.Target, hop.TTL, n.Addr, n.Count, want, perNode)
 			}
 		}
 	}

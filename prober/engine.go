@@ -50,12 +50,12 @@ var ErrCapacity = errors.New("prober: too many traces at once")
 
 // Engine runs traces over one Transport. All methods are safe for concurrent
 // use. The engine owns its goroutines: one that plans, one that sends for each
-// lane of the transport, and one that receives for each of its queues; they
+// tx queue of the transport, and one that receives for each of its queues; they
 // end with Close.
 type Engine struct {
 	transport Transport
 	base      time.Time
-	lanes     []*lane
+	txQueues  []*txQueue
 	queues    []packet.Receiver
 	routings  routings
 
@@ -66,21 +66,21 @@ type Engine struct {
 	// applied, so that whoever finds none left finds them applied. Before mu.
 	stamping sync.Mutex
 
-	mu       sync.Mutex // guards everything below
-	clock    clockWatch
-	arrivals arrivals
-	unheard  []*trace // wait for what has arrived to be heard
-	registry *ident.Registry[*trace]
-	schedule schedule
-	rate     pacing.Pacer
-	hops     *pacing.HopLimiter
-	limits   limits
-	prefixes *pacing.PrefixLimiter
-	running  map[*trace]struct{}
-	totals   totals
-	turn     int          // the lane whose turn it is
-	sleeping mono.Instant // when the sender wakes by itself
-	closed   bool
+	mu        sync.Mutex // guards everything below
+	clock     clockWatch
+	arrivals  arrivals
+	unheard   []*trace // wait for what has arrived to be heard
+	registry  *ident.Registry[*trace]
+	schedule  schedule
+	rate      pacing.Pacer
+	hops      *pacing.HopLimiter
+	limits    limits
+	prefixes  *pacing.PrefixLimiter
+	running   map[*trace]struct{}
+	totals    totals
+	nextQueue int          // the tx queue that is served next
+	sleeping  mono.Instant // when the sender wakes by itself
+	closed    bool
 
 	wake chan struct{} // capacity 1: the sender has something new to look at
 	stop chan struct{} // closed by Close
@@ -110,9 +110,9 @@ func New(transport Transport, o Options) (*Engine, error) {
 	e.limits.hops = e.hops
 	e.arrivals = make(arrivals, len(e.queues))
 	for index, sender := range transport.Senders() {
-		e.lanes = append(e.lanes, newLane(index, sender))
+		e.txQueues = append(e.txQueues, newTxQueue(index, sender))
 	}
-	e.schedule = newSchedule(len(e.lanes))
+	e.schedule = newSchedule(len(e.txQueues))
 	e.sender.Go(e.runSender)
 	for queue := range e.queues {
 		e.receivers.Go(func() { e.runReceiver(queue) })
@@ -171,84 +171,20 @@ func (e *Engine) Trace(ctx context.Context, spec traceroute.Spec, feed Feed) (*t
 	if err != nil {
 		return nil, fmt.Errorf("prober: %w", err)
 	}
+	if err := e.supports(&spec); err != nil {
+		return nil, err
+	}
 	var traces []*trace
-	changes := newChanges(feed)
-	news := make(chan struct{}, 1)
+	changes, news := newChanges(feed), make(chan struct{}, 1)
 	for _, typ := range methodTypes[spec.Method] {
-		t := newTrace(spec, typ, rand.Uint64(), news)
+		t := newTrace(spec, typ, strategyOf(&spec, typ), rand.Uint64(), news)
 		t.changes = changes
 		traces = append(traces, t)
 	}
 	if len(traces) == 2 {
 		traces[0].companion, traces[1].companion = traces[1], traces[0]
 	}
-	if err := e.supports(&spec); err != nil {
-		return nil, err
-	}
-	if err := e.reserve(ctx, traces); err != nil {
-		return nil, err
-	}
-	defer e.release(traces)
-	if err := e.route(traces); err != nil {
-		return nil, err
-	}
-	started, err := e.carryOut(ctx, traces)
-	return e.reap(traces, started, err)
-}
-
-// carryOut starts the traces, waits for their end, and returns when it was that
-// they started.
-func (e *Engine) carryOut(ctx context.Context, traces []*trace) (started time.Time, err error) {
-	for _, t := range traces {
-		if err := t.craft(); err != nil {
-			return started, err
-		}
-	}
-	started = e.start(traces)
-	if err := e.await(ctx, traces); err != nil {
-		return started, err
-	}
-	e.collectStamps()
-	return started, nil
-}
-
-// reap ends the traces, whatever their state, and returns what came of them,
-// unless there is an error already.
-func (e *Engine) reap(traces []*trace, started time.Time, err error) (*traceroute.Result, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.now()
-	for _, t := range traces {
-		if err == nil {
-			err = t.err
-		}
-		e.finish(t)
-	}
-	if err != nil {
-		return nil, err
-	}
-	r := newResult(traces, started, now.mono, e.clock.epoch)
-	e.totals.countClocks(r)
-	return r, nil
-}
-
-// release ends the traces if they have not ended yet, and puts the identifiers
-// of their flows into quarantine, unless nothing was sent with them.
-func (e *Engine) release(traces []*trace) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.now()
-	for _, t := range traces {
-		e.finish(t)
-		until := now.mono
-		if t.sentTop > 0 {
-			until = until.Add(ident.Quarantine(t.spec.Wait))
-		}
-		e.registry.Release(&t.lease, until)
-	}
-	if e.registry.Waiting() {
-		e.rouse(e.registry.NextExpiry())
-	}
+	return e.run(ctx, traces)
 }
 
 // methodTypes are the types of probe that each method sends, one trace each: the
@@ -265,42 +201,6 @@ var methodTypes = func() [][]packet.Type {
 	}
 	return types
 }()
-
-// start hands the traces to the sender.
-func (e *Engine) start(traces []*trace) time.Time {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.now()
-	for _, t := range traces {
-		t.started = now.mono
-		if e.closed {
-			t.err = ErrClosed
-			e.finish(t)
-			continue
-		}
-		t.strategy.Start(now.mono)
-		e.running[t] = struct{}{}
-		t.prefix = e.prefixes.Join(t.lease.Target, now.mono)
-		t.lane = int(t.lease.Nonce >> 32 % uint64(len(e.lanes)))
-		e.schedule.push(t)
-	}
-	e.rouse(now.mono)
-	return e.base.Add(time.Duration(now.mono))
-}
-
-// finish takes t out of the schedule and wakes its owner. The caller holds mu.
-func (e *Engine) finish(t *trace) {
-	if t.finished {
-		return
-	}
-	t.finished = true
-	e.unbusy(t)
-	e.schedule.forget(t)
-	e.prefixes.Leave(t.prefix)
-	t.prefix = nil
-	delete(e.running, t)
-	t.poke()
-}
 
 // now reads both clocks. The caller holds mu.
 func (e *Engine) now() moment { return e.clock.read(e.reading) }

@@ -171,3 +171,46 @@ func (t *trace) appendProbes(probes []traceroute.Probe, ttl, top int, encapsulat
 	}
 	return probes
 }
+
+// updatePace says when the next Update may be sent: when something has changed,
+// updateEvery after the Update before. Without changes it sets no timer.
+type updatePace struct {
+	changed <-chan struct{}  // nil: no Update is wanted
+	news    <-chan struct{}  // changed, or nil while the timer runs
+	due     <-chan time.Time // the timer's; nil when there is none
+	timer   *time.Timer
+	next    time.Time // earliest
+}
+
+func newUpdatePace(c *changes) *updatePace {
+	p := &updatePace{}
+	if c != nil && c.feed.Updates != nil {
+		p.changed, p.news = c.news, c.news
+		p.next = time.Now().Add(updateEvery)
+	}
+	return p
+}
+
+// wait sets the timer for the next Update.
+func (p *updatePace) wait() {
+	p.news = nil
+	rest := max(0, time.Until(p.next))
+	if p.timer == nil {
+		p.timer = time.NewTimer(rest)
+		p.due = p.timer.C
+		return
+	}
+	p.timer.Reset(rest)
+}
+
+// ready looks out for changes again, after an Update.
+func (p *updatePace) ready() {
+	p.news = p.changed
+	p.next = time.Now().Add(updateEvery)
+}
+
+func (p *updatePace) stop() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}

@@ -18,7 +18,7 @@ import (
 // inference.
 
 // onUnplaced takes an answer into account that names only its flow.
-func (t *trace) onUnplaced(flow int, a *answer) fate {
+func (t *trace) onUnplaced(flow int, a *answer) verdict {
 	f := &t.flows[flow]
 	ttls := t.candidates(flow)
 	if len(ttls) <= f.inferred {

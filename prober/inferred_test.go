@@ -14,7 +14,7 @@ import (
 func TestUnplacedInTime(t *testing.T) {
 	type arrival struct {
 		at   time.Duration
-		want fate
+		want verdict
 	}
 	const s = time.Second
 	tests := []struct {

@@ -1,14 +1,17 @@
 package prober
 
 import (
+	"bytes"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"probe-agent/packet"
 	"probe-agent/prober/ident"
 	"probe-agent/prober/mono"
 	"probe-agent/prober/strategy"
+	"probe-agent/traceroute"
 )
 
 // receiveBackoff is waited after an error of a receive queue, such as an
@@ -57,7 +60,7 @@ func (e *Engine) take(queue int, in []packet.Incoming, reply *packet.Reply, touc
 	for i := range in {
 		if err := packet.Parse(&in[i], reply); err != nil {
 			if errors.Is(err, packet.ErrForeign) {
-				e.totals.Replies[foreign]++
+				e.totals.Replies[unmatched]++
 			} else {
 				e.totals.Replies[malformed]++
 			}
@@ -85,10 +88,10 @@ func (e *Engine) take(queue int, in []packet.Incoming, reply *packet.Reply, touc
 }
 
 // dispatch finds the probe that a reply answers and gives it to its trace.
-func (e *Engine) dispatch(r *packet.Reply, at receipt) (*trace, fate) {
+func (e *Engine) dispatch(r *packet.Reply, at receipt) (*trace, verdict) {
 	m, v := e.registry.Match(r, at.user.mono)
 	if v != ident.Matched {
-		return nil, fateOf[v]
+		return nil, verdictOf[v]
 	}
 	t := m.Owner
 	if int(m.Flow) >= len(t.flows) { // allocated, but nothing was sent
@@ -106,7 +109,7 @@ func (e *Engine) dispatch(r *packet.Reply, at receipt) (*trace, fate) {
 		}
 	}
 	flow, ttl := int(m.Flow), int(m.TTL)
-	var f fate
+	var f verdict
 	switch {
 	case t.flows[flow].repeats != 0:
 		f = t.onRepeated(flow, ttl, &a)
@@ -182,4 +185,41 @@ func (e *Engine) stamp(s packet.Stamp) {
 	if sl.answer != 0 {
 		t.changes.at(ttl) // its RTT
 	}
+}
+
+// kindOf returns the model's kind of a reply.
+func kindOf(k packet.Kind) traceroute.Kind {
+	return [...]traceroute.Kind{
+		packet.EchoReply:        traceroute.EchoReply,
+		packet.TimeExceeded:     traceroute.TimeExceeded,
+		packet.Unreachable:      traceroute.Unreachable,
+		packet.PacketTooBig:     traceroute.PacketTooBig,
+		packet.ParameterProblem: traceroute.ParameterProblem,
+		packet.SynAck:           traceroute.SynAck,
+		packet.Reset:            traceroute.Reset,
+		packet.UDPAnswer:        traceroute.UDPAnswer,
+		packet.GREAnswer:        traceroute.GREAnswer,
+		packet.Decapsulated:     traceroute.Decapsulated,
+	}[k]
+}
+
+// extensionsOf returns a copy of the extensions of a reply, of which nothing
+// points into the received packet.
+func extensionsOf(e *packet.Extensions) *traceroute.Extensions {
+	c := &traceroute.Extensions{}
+	for _, m := range e.MPLS() {
+		c.MPLS = append(c.MPLS, traceroute.MPLS{Label: m.Label, TrafficClass: m.Exp, Bottom: m.Bottom, TTL: m.TTL})
+	}
+	interfaces := e.Interfaces()
+	for i := range interfaces {
+		from := &interfaces[i]
+		c.Interfaces = append(c.Interfaces, traceroute.Interface{
+			Role: traceroute.Role(from.Role), Index: from.Index, HasIndex: from.HasIndex, Addr: from.Address, MTU: from.MTU,
+			Name: strings.ToValidUTF8(string(from.Name[:from.NameLen]), "\uFFFD"), // from the network: may be anything
+		})
+	}
+	for _, o := range e.Objects() {
+		c.Objects = append(c.Objects, traceroute.Object{Class: o.Class, CType: o.CType, Data: bytes.Clone(o.Data)})
+	}
+	return c
 }

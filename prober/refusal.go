@@ -29,43 +29,43 @@ const (
 )
 
 // settle counts what was sent, takes back what was refused, keeps what has to
-// be tried again, and reports whether all of the lane has to wait.
-func (e *Engine) settle(box *outbox, sent int, err error) (busy bool) {
+// be tried again, and reports whether all of the tx queue has to wait.
+func (e *Engine) settle(batch *txBatch, sent int, err error) (busy bool) {
 	e.sent.Add(uint64(sent))
-	if sent == box.count && e.busyTraces.Load() == 0 && !box.paced() { // when nothing limits it, sending is not held up by a lock
-		box.count = 0
+	if sent == batch.count && e.busyTraces.Load() == 0 && !batch.paced() { // when nothing limits it, sending is not held up by a lock
+		batch.count = 0
 		return false
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now().mono
-	for _, p := range box.probes[:sent] {
+	for _, p := range batch.probes[:sent] {
 		e.unbusy(p.trace)
 		p.prefix.Sent(now)
 	}
-	box.keep(func(i int) bool { return i >= sent })
+	batch.keep(func(i int) bool { return i >= sent })
 	switch {
-	case err == nil || box.count == 0:
+	case err == nil || batch.count == 0:
 	case errors.Is(err, syscall.EAGAIN):
 		// The socket's own buffer is full, so no packet would fare better.
 		e.totals.Busy++
-		for _, p := range box.probes[:box.count] {
+		for _, p := range batch.probes[:batch.count] {
 			e.starve(p.trace, now, err)
 		}
 		return true
 	default:
-		e.refused(box, err, now)
+		e.refused(batch, err, now)
 	}
 	return false
 }
 
-// refused takes the first probe of the box back, and with it all others of
+// refused takes the first probe of the batch back, and with it all others of
 // its trace, which would take the same way out. The other traces' ways may be
 // open. The caller holds mu.
-func (e *Engine) refused(box *outbox, err error, now mono.Instant) {
-	t := box.probes[0].trace
-	box.keep(func(i int) bool {
-		p := box.probes[i]
+func (e *Engine) refused(batch *txBatch, err error, now mono.Instant) {
+	t := batch.probes[0].trace
+	batch.keep(func(i int) bool {
+		p := batch.probes[i]
 		if p.trace == t {
 			t.withdraw(p.flow, p.ttl)
 			p.prefix.Sent(now) // a host that refuses is asked no more often than one that sends

@@ -74,7 +74,7 @@ func findingOf(o outcome) finding {
 	for _, h := range stats.Summarize(o.result).Hops {
 		line := fmt.Sprintf("%d: %d sent, %d lost", h.TTL, h.Sent, h.Lost)
 		for _, n := range h.Nodes {
-			line += fmt.Sprintf(", %v %d %v", n.Addr, n.RTT.Count, n.Labels)
+			line += fmt.Sprintf(", %v %d %v", n.Addr, n.Count, n.Labels)
 		}
 		f.Hops = append(f.Hops, line)
 	}

@@ -77,14 +77,14 @@ func (c scenarioCase) compareHop(t *testing.T, got traceroute.Hop, want netsim.E
 	}
 	for _, n := range got.Nodes {
 		if !slices.ContainsFunc(want.Nodes, func(w netsim.ExpectedNode) bool { return isNode(n, w, c.target.Is6()) }) {
-			t.Errorf("TTL %d: node %v %v count %d min %v is not expected", got.TTL, n.Addr, n.Labels, n.RTT.Count, n.RTT.Min)
+			t.Errorf("TTL %d: node %v %v count %d min %v is not expected", got.TTL, n.Addr, n.Labels, n.Count, n.Min)
 		}
 	}
 }
 
 func isNode(got traceroute.Node, want netsim.ExpectedNode, v6 bool) bool {
 	return got.Addr == want.Address.For(v6) && slices.Equal(got.Labels, want.Labels) &&
-		(want.Count == nil || got.RTT.Count == *want.Count) && got.RTT.Min >= want.RTT
+		(want.Count == nil || got.Count == *want.Count) && got.Min >= want.RTT
 }
 
 // compareAnswers holds each answer of a TTL against what its node is expected
@@ -143,7 +143,7 @@ func describe(s traceroute.Summary) string {
 	for _, h := range s.Hops {
 		fmt.Fprintf(&b, "%2d sent %d lost %d", h.TTL, h.Sent, h.Lost)
 		for _, n := range h.Nodes {
-			fmt.Fprintf(&b, " %v×%d%v", n.Addr, n.RTT.Count, n.Labels)
+			fmt.Fprintf(&b, " %v×%d%v", n.Addr, n.Count, n.Labels)
 		}
 		b.WriteByte('\n')
 	}
@@ -177,9 +177,9 @@ func consistentHops(t testing.TB, r *traceroute.Result) {
 	for i, h := range hops {
 		answered := 0
 		for _, n := range h.Nodes {
-			answered += n.RTT.Count
-			if mean := time.Duration(n.RTT.Mean); n.RTT.Min > mean+1 || mean > n.RTT.Max {
-				t.Errorf("TTL %d: min %v, mean %v, max %v", h.TTL, n.RTT.Min, mean, n.RTT.Max)
+			answered += n.Count
+			if mean := n.Mean; n.Min > mean+1 || mean > n.Max {
+				t.Errorf("TTL %d: min %v, mean %v, max %v", h.TTL, n.Min, mean, n.Max)
 			}
 		}
 		if int(h.TTL) != i+1 || h.Sent != h.Lost+answered || h.Sent == 0 {

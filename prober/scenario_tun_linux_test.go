@@ -123,7 +123,7 @@ func TestScenariosOnTUN(t *testing.T) {
 
 // lane is a namespace with a device and an engine in it. Its methods must be
 // called by the goroutine that opened it, whose thread is in the namespace.
-type lane struct {
+type txQueue struct {
 	namespace netns.NsHandle
 	tun       *netsim.TUN
 	engine    *prober.Engine
@@ -131,7 +131,7 @@ type lane struct {
 
 // openLane takes the calling goroutine and its thread into a new namespace,
 // for good: the thread ends with the goroutine, and the namespace with it.
-func openLane() (*lane, error) {
+func openLane() (*txQueue, error) {
 	runtime.LockOSThread()
 	namespace, err := netns.New()
 	if err != nil {
@@ -141,7 +141,7 @@ func openLane() (*lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lane{namespace: namespace}
+	l := &txQueue{namespace: namespace}
 	if l.tun, err = netsim.OpenTUN("probe0", first); err != nil {
 		return nil, errors.Join(err, namespace.Close())
 	}
@@ -160,7 +160,7 @@ func openLane() (*lane, error) {
 
 // awaitAddress waits until an IPv6 address is the namespace's own, which the
 // kernel sees to some time after it was added.
-func (l *lane) awaitAddress(address netip.Addr) error {
+func (l *txQueue) awaitAddress(address netip.Addr) error {
 	updates, done := make(chan netlink.RouteUpdate, 64), make(chan struct{})
 	options := netlink.RouteSubscribeOptions{Namespace: &l.namespace, ListExisting: true}
 	if err := netlink.RouteSubscribeWithOptions(updates, done, options); err != nil {
@@ -198,7 +198,7 @@ func patientWait(expect netsim.Expectation) time.Duration {
 }
 
 // run runs one case on a network of its own.
-func (l *lane) run(t *testing.T, f scenarioFile, at int) outcome {
+func (l *txQueue) run(t *testing.T, f scenarioFile, at int) outcome {
 	network, err := netsim.New(f.scenario)
 	if err == nil {
 		err = l.tun.Replace(network)
@@ -216,7 +216,7 @@ func (l *lane) run(t *testing.T, f scenarioFile, at int) outcome {
 	return c.trace(t.Context(), l.engine)
 }
 
-func (l *lane) close() error {
+func (l *txQueue) close() error {
 	if l == nil {
 		return nil
 	}

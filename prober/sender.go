@@ -12,13 +12,13 @@ import (
 const batchSize = 64
 
 // runSender plans and builds the probes of all traces until Close, and gives
-// them to the lanes to send.
+// them to the tx queues to send.
 func (e *Engine) runSender() {
-	for _, l := range e.lanes {
+	for _, l := range e.txQueues {
 		e.sender.Go(func() { l.run(e) })
 	}
 	defer func() {
-		for _, l := range e.lanes {
+		for _, l := range e.txQueues {
 			close(l.full)
 		}
 	}()
@@ -27,41 +27,41 @@ func (e *Engine) runSender() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		rest := e.fill()
+		sleep := e.fill()
 		posted := false
-		for _, l := range e.lanes {
+		for _, l := range e.txQueues {
 			posted = e.post(l) || posted
 		}
 		e.drainStamps(stamps)
-		if !e.listen(behind) && !posted && !e.pause(timer, rest) {
+		if !e.listen(behind) && !posted && !e.pause(timer, sleep) {
 			return
 		}
 	}
 }
 
-// post sends what a lane has to send, and reports whether it did. A whole
-// batch goes to the lane's own goroutine, and the next one is built meanwhile:
+// post sends what a tx queue has to send, and reports whether it did. A whole
+// batch goes to the tx queue's own goroutine, and the next one is built meanwhile:
 // most of a probe's cost is the system call's. Less than that is sent here and
-// now, unless the lane is busy: then the batch may still grow.
-func (e *Engine) post(l *lane) bool {
-	box := l.filling
+// now, unless the tx queue is busy: then the batch may still grow.
+func (e *Engine) post(l *txQueue) bool {
+	batch := l.filling
 	switch {
-	case box == nil || box.count == 0:
+	case batch == nil || batch.count == 0:
 		return false
-	case box.count < batchSize && !l.idle():
+	case batch.count < batchSize && !l.idle():
 		return false
-	case box.count < batchSize && e.attempt(l, box):
+	case batch.count < batchSize && e.attempt(l, batch):
 		return true
 	}
 	l.filling = nil
-	l.full <- box // has room for every outbox that can be on its way
+	l.full <- batch // has room for every batch that can be on its way
 	return true
 }
 
 // pause waits for the given time or for news, and reports false when the
 // engine is closing.
-func (e *Engine) pause(timer *time.Timer, rest time.Duration) bool {
-	timer.Reset(rest)
+func (e *Engine) pause(timer *time.Timer, sleep time.Duration) bool {
+	timer.Reset(sleep)
 	select {
 	case <-timer.C:
 	case <-e.wake:
@@ -71,9 +71,9 @@ func (e *Engine) pause(timer *time.Timer, rest time.Duration) bool {
 	return true
 }
 
-// fill adds due probes to the outboxes, registered and built, and returns how
-// long the sender may sleep when there are none. Lanes take turns, so that they
-// share a limited rate; one whose outboxes are all on their way is passed over,
+// fill adds due probes to the batches, registered and built, and returns how
+// long the sender may sleep when there are none. Tx queues take turns, so that they
+// share a limited rate; one whose batches are all on their way is passed over,
 // and wakes the sender when it has one back.
 func (e *Engine) fill() time.Duration {
 	e.mu.Lock()
@@ -86,8 +86,8 @@ func (e *Engine) fill() time.Duration {
 		e.registry.Expire(now.mono)
 		wake = e.registry.NextExpiry()
 	}
-	for starved := 0; starved < len(e.lanes); e.turn++ {
-		l := e.lanes[e.turn%len(e.lanes)]
+	for starved := 0; starved < len(e.txQueues); e.nextQueue++ {
+		l := e.txQueues[e.nextQueue%len(e.txQueues)]
 		t, s := e.nextSend(l, now.mono)
 		if t == nil {
 			starved++
@@ -111,10 +111,10 @@ func (e *Engine) fill() time.Duration {
 	return max(0, wake.Since(now.mono))
 }
 
-// nextSend returns the next trace of the lane that has a probe to send, and
+// nextSend returns the next trace of the tx queue that has a probe to send, and
 // lets those before it do what else they want; nil when there is none, or no
 // room for its probe.
-func (e *Engine) nextSend(l *lane, now mono.Instant) (*trace, strategy.Step) {
+func (e *Engine) nextSend(l *txQueue, now mono.Instant) (*trace, strategy.Step) {
 	if !l.ready() {
 		return nil, strategy.Step{}
 	}
@@ -141,21 +141,21 @@ func (e *Engine) nextSend(l *lane, now mono.Instant) (*trace, strategy.Step) {
 
 // add registers and builds one probe. It counts as sent from now on, so that
 // no answer can be faster.
-func (e *Engine) add(box *outbox, t *trace, s strategy.Step, now mono.Instant) {
+func (e *Engine) add(batch *txBatch, t *trace, s strategy.Step, now mono.Instant) {
 	e.rate.Take(now)
 	flow, ttl := int(s.Flow), int(s.TTL)
 	f := &t.flows[flow]
 	e.hops.Take(ttl, f.egress, now)
 	t.prefix.Take()
 	t.register(flow, ttl, now, e.clock.epoch)
-	n := f.template.Build(box.buffers[box.count][:], e.registry.Probe(&t.lease, flow, s.TTL))
-	box.packets[box.count] = packet.Outgoing{
-		Bytes:     box.buffers[box.count][:n],
+	n := f.template.Build(batch.buffers[batch.count][:], e.registry.Probe(&t.lease, flow, s.TTL))
+	batch.packets[batch.count] = packet.Outgoing{
+		Bytes:     batch.buffers[batch.count][:n],
 		Token:     t.lease.TxID(flow, s.TTL),
 		Interface: f.egress.Interface,
 	}
-	box.probes[box.count] = outgoing{trace: t, flow: flow, ttl: ttl, prefix: t.prefix}
-	box.count++
+	batch.probes[batch.count] = outgoing{trace: t, flow: flow, ttl: ttl, prefix: t.prefix}
+	batch.count++
 }
 
 // follow does what a step without a probe says.

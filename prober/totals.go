@@ -5,27 +5,27 @@ import (
 	"probe-agent/traceroute"
 )
 
-// fate is what became of a received packet.
-type fate uint8
+// verdict is what became of a received packet.
+type verdict uint8
 
 const (
-	matched fate = iota
+	matched verdict = iota
 	duplicate
 	late
 	forged
-	foreign
+	unmatched
 	malformed
-	fates
+	verdicts
 )
 
-// fateOf is what becomes of a packet that matches no probe.
-var fateOf = [...]fate{ident.Late: late, ident.Forged: forged, ident.Unmatched: foreign}
+// verdictOf is what becomes of a packet that matches no probe.
+var verdictOf = [...]verdict{ident.Late: late, ident.Forged: forged, ident.Unmatched: unmatched}
 
 // totals are the engine's counters.
 type totals struct {
 	Busy, Refused, ReceiveErrors, Held uint64
 
-	Replies [fates]uint64
+	Replies [verdicts]uint64
 	Clocks  [traceroute.Clocks]uint64
 }
 
@@ -59,7 +59,7 @@ func (e *Engine) Totals() Totals {
 	return Totals{
 		Sent: e.sent.Load(), Busy: t.Busy, Refused: t.Refused, ReceiveErrors: t.ReceiveErrors,
 		Matched: t.Replies[matched], Duplicate: t.Replies[duplicate], Late: t.Replies[late],
-		Forged: t.Replies[forged], Foreign: t.Replies[foreign], Malformed: t.Replies[malformed],
+		Forged: t.Replies[forged], Foreign: t.Replies[unmatched], Malformed: t.Replies[malformed],
 		Running:   len(e.running),
 		NamesHeld: e.registry.Held(e.now().mono),
 		RateWaits: t.Held, NearWaits: e.hops.Waits(), PrefixWaits: e.prefixes.Waits(),

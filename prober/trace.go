@@ -92,7 +92,7 @@ type trace struct {
 	// The engine's bookkeeping.
 	news     chan struct{} // capacity 1, of the call of Trace: look at finished and wanted
 	wanted   strategy.Step // flows that the strategy asks for; an Action of Wait: none
-	lane     int           // that all its probes take, so that they leave in order
+	txQueue  int           // that all its probes take, so that they leave in order
 	finished bool
 	queued   queueState
 	heapAt   int
@@ -111,11 +111,15 @@ type trace struct {
 // usualHops is how long a path is that needs no second allocation of answers.
 const usualHops = 8
 
-func newTrace(spec traceroute.Spec, typ packet.Type, nonce uint64, news chan struct{}) *trace {
-	s := strategy.NewParis(strategy.Config{
+// strategyOf returns the strategy of a trace by a type of probe.
+func strategyOf(spec *traceroute.Spec, typ packet.Type) strategy.Strategy {
+	return strategy.NewParis(strategy.Config{
 		MaxTTL: spec.MaxTTL, Flows: spec.PacketsPerTTL, Wait: spec.Wait,
 		Repeat: typ.Numbering() == packet.BySYN,
 	})
+}
+
+func newTrace(spec traceroute.Spec, typ packet.Type, s strategy.Strategy, nonce uint64, news chan struct{}) *trace {
 	t := &trace{
 		spec:     spec,
 		lease:    ident.Lease[*trace]{Type: typ, Target: spec.Target, Port: uint16(spec.Port), MaxTTL: spec.MaxTTL, Nonce: nonce},
@@ -194,11 +198,11 @@ func (t *trace) repetition(flow, ttl int) *slot {
 }
 
 // onReply takes an answer to the probe of flow and TTL into account.
-func (t *trace) onReply(flow, ttl int, a *answer) fate {
+func (t *trace) onReply(flow, ttl int, a *answer) verdict {
 	s := t.slot(flow, ttl)
 	switch {
 	case s.state != sent && t.leavesFrom(a.from):
-		return foreign // our own kernel's answer to a probe that it refused
+		return unmatched // our own kernel's answer to a probe that it refused
 	case s.state != sent:
 		t.lease.Forgery()
 		return forged
@@ -226,7 +230,7 @@ func (t *trace) onReply(flow, ttl int, a *answer) fate {
 }
 
 // onRepeated takes an answer to a probe that repeats another into account.
-func (t *trace) onRepeated(flow, ttl int, a *answer) fate {
+func (t *trace) onRepeated(flow, ttl int, a *answer) verdict {
 	own := t.flows[flow].repeats - 1
 	if a.kind != traceroute.TimeExceeded || ttl == 0 {
 		t.counts.Duplicates++

@@ -191,3 +191,64 @@ func TestEveryTTLGetsItsPackets(t *testing.T) {
 		}
 	}
 }
+
+// TestManyFlows: the number of flows has no cap of its own.
+func TestManyFlows(t *testing.T) {
+	const flows = 5000
+	c := path{hops: 1, rtt: time.Millisecond}.run(spec{maxTTL: 1, packets: flows})
+	if len(c.perTTL[1]) != flows || !c.end.Reached || c.took > time.Second {
+		t.Errorf("%d probes in %v, %+v", len(c.perTTL[1]), c.took, c.end)
+	}
+}
+
+// TestEnds: where a path ends, by what its flows were answered.
+func TestEnds(t *testing.T) {
+	type reply struct {
+		flow, ttl     int
+		ends, arrival bool
+	}
+	for name, c := range map[string]struct {
+		replies []reply
+		limit   int // of a companion; 0: none
+		want    End
+		wanted  [2]int // highest TTL of interest, by flow
+	}{
+		"nothing known":           {nil, 0, End{TTL: 9}, [2]int{9, 9}},
+		"a router":                {[]reply{{0, 3, false, false}}, 0, End{TTL: 9}, [2]int{9, 9}},
+		"the target":              {[]reply{{0, 4, true, true}}, 0, End{TTL: 4, Reached: true}, [2]int{4, 4}},
+		"the target, twice":       {[]reply{{0, 6, true, true}, {0, 4, true, true}}, 0, End{TTL: 4, Reached: true}, [2]int{4, 4}},
+		"an unreachable":          {[]reply{{0, 4, true, false}}, 0, End{TTL: 4, Blocked: true}, [2]int{4, 4}},
+		"both at one TTL":         {[]reply{{0, 4, true, false}, {0, 4, true, true}}, 0, End{TTL: 4, Reached: true}, [2]int{4, 4}},
+		"branches of two lengths": {[]reply{{0, 4, true, true}, {1, 4, false, false}, {1, 5, true, true}}, 0, End{TTL: 5, Reached: true}, [2]int{4, 5}},
+		"one goes on":             {[]reply{{0, 4, true, true}, {1, 5, false, false}}, 0, End{TTL: 4, Reached: true}, [2]int{4, 7}},
+		"the companion arrived":   {[]reply{{0, 7, true, false}}, 5, End{TTL: 5}, [2]int{5, 5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := NewParis(Config{MaxTTL: 9, Flows: 2, Wait: time.Second})
+			p.Start(0)
+			for ttl := 1; ttl <= 9; ttl++ {
+				p.Sent(0, ttl, 1)
+				p.Sent(1, ttl, 1)
+			}
+			for _, r := range c.replies {
+				p.Answered(Answer{Flow: r.flow, TTL: r.ttl, RTT: time.Millisecond, At: 2, Ends: r.ends, Arrival: r.arrival})
+			}
+			if c.limit != 0 {
+				p.Limit(c.limit)
+			}
+			if got := p.End(); got != c.want {
+				t.Errorf("end %+v, want %+v", got, c.want)
+			}
+			for flow, highest := range c.wanted {
+				if !p.Wants(flow, highest) || p.Wants(flow, highest+1) {
+					t.Errorf("flow %d is not wanted to TTL %d", flow, highest)
+				}
+			}
+			p.Reassess(0, Assessment{})
+			p.Reassess(1, Assessment{})
+			if got := p.End(); got.Reached || got.Blocked {
+				t.Errorf("end %+v after all was taken back", got)
+			}
+		})
+	}
+}

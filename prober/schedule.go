@@ -14,7 +14,7 @@ const (
 	sleeping                   // wants to be asked again at trace.wake
 )
 
-// schedule holds the traces under way: those that are ready, by lane, first
+// schedule holds the traces under way: those that are ready, by tx queue, first
 // come first served and one probe at a time, so that consecutive packets belong
 // to different traces; and those that sleep, by the time of their waking.
 type schedule struct {
@@ -22,7 +22,7 @@ type schedule struct {
 	sleepers []*trace // a binary heap by wake
 }
 
-func newSchedule(lanes int) schedule { return schedule{ready: make([]ring.Ring[*trace], lanes)} }
+func newSchedule(queues int) schedule { return schedule{ready: make([]ring.Ring[*trace], queues)} }
 
 // push makes t ready, wherever it was.
 func (q *schedule) push(t *trace) {
@@ -32,14 +32,14 @@ func (q *schedule) push(t *trace) {
 	case sleeping:
 		q.remove(t)
 	}
-	q.ready[t.lane].Push(t)
+	q.ready[t.txQueue].Push(t)
 	t.queued = ready
 }
 
-// pop returns the trace of the lane that has been ready longest, nil when none
+// pop returns the trace of the tx queue that has been ready longest, nil when none
 // is.
-func (q *schedule) pop(lane int) *trace {
-	t := q.ready[lane].Pop()
+func (q *schedule) pop(queue int) *trace {
+	t := q.ready[queue].Pop()
 	if t != nil {
 		t.queued = idle
 	}

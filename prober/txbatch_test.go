@@ -11,20 +11,20 @@ import (
 // the target has answered a lower TTL.
 func TestRefreshDropsWhatIsPastTheEnd(t *testing.T) {
 	trace := testTrace(t, traceroute.Spec{}, packet.UDP)
-	var box outbox
+	var batch txBatch
 	for ttl := 1; ttl <= 4; ttl++ {
 		trace.register(0, ttl, 0, 0)
-		box.packets[box.count] = packet.Outgoing{Bytes: box.buffers[box.count][:1], Token: uint32(ttl)}
-		box.probes[box.count] = outgoing{trace: trace, ttl: ttl}
-		box.count++
+		batch.packets[batch.count] = packet.Outgoing{Bytes: batch.buffers[batch.count][:1], Token: uint32(ttl)}
+		batch.probes[batch.count] = outgoing{trace: trace, ttl: ttl}
+		batch.count++
 	}
 	a := answer{receipt: receipt{user: moment{mono: 5}}, from: trace.lease.Target, arrival: true, ends: true}
 	if f := trace.onReply(0, 2, &a); f != matched {
 		t.Fatal(f)
 	}
-	box.refresh(7, 0)
-	if box.count != 2 || box.probes[1].ttl != 2 || box.packets[1].Token != 2 {
-		t.Errorf("%d probes are left, want those to TTL 1 and 2", box.count)
+	batch.refresh(7, 0)
+	if batch.count != 2 || batch.probes[1].ttl != 2 || batch.packets[1].Token != 2 {
+		t.Errorf("%d probes are left, want those to TTL 1 and 2", batch.count)
 	}
 	for ttl := 1; ttl <= 4; ttl++ {
 		if sent := trace.slot(0, ttl).state == sent; sent != (ttl <= 2) {

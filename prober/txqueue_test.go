@@ -68,7 +68,7 @@ func (w *wide) send(lane int, packets []packet.Outgoing) (int, error) {
 	if lane == 0 && time.Now().Before(w.free) {
 		return 0, syscall.ENOBUFS
 	}
-	return w.Memory.Send(packets)
+	return w.Send(packets)
 }
 
 // TestLanes: a trace keeps to one lane, all lanes are used, and one whose
