@@ -18,7 +18,7 @@ func newEngineReading(read func() prober.Totals) prometheus.Collector {
 		func(t *totals) uint64 { return t.Refused })
 	r.counter("receive_errors_total", "Failed reads of a receive queue.",
 		func(t *totals) uint64 { return t.ReceiveErrors })
-	r.add("replies_total", "Packets received, by what became of them.", prometheus.CounterValue, "fate", cases[totals]{
+	r.add("replies_total", "Packets received, by what became of them.", prometheus.CounterValue, "fate", byLabel[totals]{
 		"matched":   func(t *totals) float64 { return float64(t.Matched) },
 		"duplicate": func(t *totals) float64 { return float64(t.Duplicate) },
 		"late":      func(t *totals) float64 { return float64(t.Late) },
@@ -26,13 +26,13 @@ func newEngineReading(read func() prober.Totals) prometheus.Collector {
 		"foreign":   func(t *totals) float64 { return float64(t.Foreign) },
 		"malformed": func(t *totals) float64 { return float64(t.Malformed) },
 	})
-	r.add("answers_total", "Answers of finished traces, by the clock that their RTT rests on.", prometheus.CounterValue, "clock", cases[totals]{
+	r.add("answers_total", "Answers of finished traces, by the clock that their RTT rests on.", prometheus.CounterValue, "clock", byLabel[totals]{
 		traceroute.KernelClock.String():        func(t *totals) float64 { return float64(t.KernelClock) },
 		traceroute.KernelReceiveClock.String(): func(t *totals) float64 { return float64(t.KernelReceiveClock) },
 		traceroute.UserClock.String():          func(t *totals) float64 { return float64(t.UserClock) },
 	})
 	r.add("limiter_waits_total", "Probes put off because of a rate, each look that finds it used up: that of all probes, of a near hop, of a destination prefix.",
-		prometheus.CounterValue, "limiter", cases[totals]{
+		prometheus.CounterValue, "limiter", byLabel[totals]{
 			"rate":   func(t *totals) float64 { return float64(t.RateWaits) },
 			"near":   func(t *totals) float64 { return float64(t.NearWaits) },
 			"prefix": func(t *totals) float64 { return float64(t.PrefixWaits) },

@@ -19,10 +19,10 @@ func newLimiterReading(read func() quota.Stats) prometheus.Collector {
 		func(s *stats) float64 { return float64(s.Tokens) })
 	r.counter("room_waits_total", "Traces that had to wait for others to end.",
 		func(s *stats) uint64 { return s.Waits })
-	r.add("room_wait_seconds_total", "Time that traces waited for others to end, all waits together.", prometheus.CounterValue, "", cases[stats]{
+	r.add("room_wait_seconds_total", "Time that traces waited for others to end, all waits together.", prometheus.CounterValue, "", byLabel[stats]{
 		"": func(s *stats) float64 { return s.Waited.Seconds() },
 	})
-	r.also = newAccountSeries()
+	r.extra = newAccountSeries()
 	return r
 }
 

@@ -44,14 +44,14 @@ func addSource[S any](r *reading[S], prefix, what string, source func(*S) *looku
 	size := func(of func(*lookup.SourceStats) int) func(*S) float64 {
 		return func(s *S) float64 { return float64(of(source(s))) }
 	}
-	r.add(prefix+"cache_total", "Addresses asked for, by whether the cache had the answer: "+what+".", prometheus.CounterValue, "result", cases[S]{
+	r.add(prefix+"cache_total", "Addresses asked for, by whether the cache had the answer: "+what+".", prometheus.CounterValue, "result", byLabel[S]{
 		"hit":  count(func(s *lookup.SourceStats) uint64 { return s.Hits }),
 		"miss": count(func(s *lookup.SourceStats) uint64 { return s.Misses }),
 	})
-	r.add(prefix+"late_total", "Addresses given up when the time for them was used up: "+what+".", prometheus.CounterValue, "", cases[S]{
+	r.add(prefix+"late_total", "Addresses given up when the time for them was used up: "+what+".", prometheus.CounterValue, "", byLabel[S]{
 		"": count(func(s *lookup.SourceStats) uint64 { return s.Late }),
 	})
-	r.add(prefix+"done_total", "Lookups by how they ended; dropped ones were never begun: "+what+".", prometheus.CounterValue, "result", cases[S]{
+	r.add(prefix+"done_total", "Lookups by how they ended; dropped ones were never begun: "+what+".", prometheus.CounterValue, "result", byLabel[S]{
 		"found":   count(func(s *lookup.SourceStats) uint64 { return s.Found }),
 		"absent":  count(func(s *lookup.SourceStats) uint64 { return s.Absent }),
 		"refused": count(func(s *lookup.SourceStats) uint64 { return s.Refused }),

@@ -23,7 +23,7 @@ func newSocketReading(read func() rawsock.Status) prometheus.Collector {
 		func(s *status) float64 { return float64(s.ReceiveBuffer) })
 	r.gauge("send_buffer_bytes", "Least buffer that any sending socket was granted, as the kernel counts it.",
 		func(s *status) float64 { return float64(s.SendBuffer) })
-	r.add("family_usable", "Whether the family can be traced: 1 or 0.", prometheus.GaugeValue, "family", cases[status]{
+	r.add("family_usable", "Whether the family can be traced: 1 or 0.", prometheus.GaugeValue, "family", byLabel[status]{
 		ipv4: func(s *status) float64 { return usable(s.IPv4) },
 		ipv6: func(s *status) float64 { return usable(s.IPv6) },
 	})
