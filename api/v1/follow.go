@@ -65,10 +65,14 @@ func (h *Handler) tell(ctx context.Context, out *eventWriter, t *resource, after
 			if err := ctx.Err(); err != nil {
 				return fmt.Errorf("v1: writing events: %w", err)
 			}
-			if err := t.write(ctx, out, run, &batch[i]); err != nil {
+			if err := t.add(ctx, out, run, &batch[i]); err != nil {
 				return err
 			}
 		}
+		if err := out.flush(); err != nil {
+			return err
+		}
+		out.rest(ctx, run.Done())
 	}
 }
 
@@ -88,15 +92,16 @@ func next(ctx context.Context, events *service.Subscription, out *eventWriter) (
 	}
 }
 
-// write writes one event of a run.
-func (t *resource) write(ctx context.Context, out *eventWriter, run *service.Run, e *service.Event) error {
+// add adds one event of a run to those to be written. The error is that of the
+// run, or of ctx.
+func (t *resource) add(ctx context.Context, out *eventWriter, run *service.Run, e *service.Event) error {
 	switch e.Kind {
 	case service.Started:
-		return out.send(e.ID, EventStarted, t.begun())
+		out.add(e.ID, EventStarted, t.begun())
 	case service.Hop:
-		return out.send(e.ID, EventHop, HopChange{Trace: e.Trace, Hop: newHop(&e.Hop, e.Notes)})
+		out.add(e.ID, EventHop, HopChange{Trace: e.Trace, Hop: newHop(&e.Hop, e.Notes)})
 	case service.Done:
-		return out.sendJSON(e.ID, EventDone, doneData(e.Trace, t.outcome(e)))
+		out.addJSON(e.ID, EventDone, doneData(e.Trace, t.outcome(e)))
 	case service.End:
 		outcomes, err := run.Wait(ctx) // it has ended
 		if err != nil {
@@ -108,7 +113,7 @@ func (t *resource) write(ctx context.Context, out *eventWriter, run *service.Run
 				failed++
 			}
 		}
-		return out.send(e.ID, EventEnd, End{DurationNS: e.Took.Nanoseconds(), Traced: len(outcomes) - failed, Failed: failed})
+		out.add(e.ID, EventEnd, End{DurationNS: e.Took.Nanoseconds(), Traced: len(outcomes) - failed, Failed: failed})
 	}
 	return nil
 }
@@ -120,22 +125,19 @@ func (t *resource) replay(ctx context.Context, out *eventWriter, after uint64) e
 		return fmt.Errorf("v1: writing events: %w", err)
 	}
 	if t.started > after {
-		if err := out.send(t.started, EventStarted, t.begun()); err != nil {
-			return err
-		}
+		out.add(t.started, EventStarted, t.begun())
 	}
 	for _, d := range t.done {
 		if d.id <= after {
 			continue
 		}
-		if err := out.sendJSON(d.id, EventDone, doneData(d.trace, t.outcomes[d.trace])); err != nil {
-			return err
-		}
+		out.addJSON(d.id, EventDone, doneData(d.trace, t.outcomes[d.trace]))
 	}
 	if t.fault != nil {
 		return t.fault
 	}
-	return out.send(t.end, EventEnd, End{DurationNS: t.took.Nanoseconds(), Traced: len(t.traces) - t.failed, Failed: t.failed})
+	out.add(t.end, EventEnd, End{DurationNS: t.took.Nanoseconds(), Traced: len(t.traces) - t.failed, Failed: t.failed})
+	return out.flush()
 }
 
 // begun is the data of the first event.

@@ -1,11 +1,14 @@
 package v1
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"probe-agent/api/envelope"
 	"probe-agent/service"
@@ -23,9 +26,15 @@ const (
 	// streamTimeout is when a stream ends that is not read fast enough, counted
 	// from its beginning.
 	streamTimeout = service.Deadline + service.AnnotateTimeout + 5*time.Second
+
+	// A stream is written to at most every writeEvery, after a burst: each write
+	// costs a system call and wakes the client. Events that come meanwhile are
+	// written together, and of a hop that changes twice only the latest state.
+	writeEvery = 50 * time.Millisecond
+	writeBurst = 5
 )
 
-// eventWriter writes events, each whole and at once.
+// eventWriter writes events, those that are there at one time at once.
 type eventWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -33,10 +42,15 @@ type eventWriter struct {
 	until   time.Time // nothing is written later
 	last    uint64    // id of the last event; of a stream that is resumed: the one before
 	begun   bool
+	text    []byte        // events that have been added and not written
+	pace    *rate.Limiter // of writing
 }
 
 func newEventWriter(w http.ResponseWriter, f form) *eventWriter {
-	return &eventWriter{w: w, control: http.NewResponseController(w), form: f, until: time.Now().Add(streamTimeout)}
+	return &eventWriter{
+		w: w, control: http.NewResponseController(w), form: f, until: time.Now().Add(streamTimeout),
+		pace: rate.NewLimiter(rate.Every(writeEvery), writeBurst),
+	}
 }
 
 // begin sends the header of the answer, unless it has been sent.
@@ -52,24 +66,51 @@ func (s *eventWriter) begin() {
 	s.w.WriteHeader(http.StatusOK)
 }
 
-// send writes one event. Nothing has been written when it panics for data without
-// a JSON form. An error means that the client has gone or does not read; nothing
-// more can be sent then.
-func (s *eventWriter) send(id uint64, name string, data any) error {
-	return s.sendJSON(id, name, envelope.Render(data))
+// add adds an event, which flush writes. It panics for data without a JSON form,
+// and has added nothing then.
+func (s *eventWriter) add(id uint64, name string, data any) {
+	s.addJSON(id, name, envelope.Render(data))
 }
 
-// sendJSON is send for data that has been rendered.
-func (s *eventWriter) sendJSON(id uint64, name string, data []byte) error {
-	text := encodeEvent(s.form, id, name, data)
+// addJSON is add for data that has been rendered.
+func (s *eventWriter) addJSON(id uint64, name string, data []byte) {
+	s.text = appendEvent(s.text, s.form, id, name, data)
 	s.begin()
 	s.last = id
-	return s.write(text)
 }
 
-// abort sends the event that ends a stream which cannot come to its end.
+// flush writes the events that have been added. An error means that the client
+// has gone or does not read; nothing more can be written then.
+func (s *eventWriter) flush() error {
+	if len(s.text) == 0 {
+		return nil
+	}
+	err := s.write(s.text)
+	s.text = s.text[:0]
+	return err
+}
+
+// rest waits, after flush, until more may be written, which is at once when ended
+// is closed or ctx has ended.
+func (s *eventWriter) rest(ctx context.Context, ended <-chan struct{}) {
+	wait := s.pace.Reserve().Delay()
+	if wait == 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
+// abort writes the event that ends a stream which cannot come to its end, after
+// those that have been added.
 func (s *eventWriter) abort(code int, text string) error {
-	return s.send(s.last+1, EventAborted, Aborted{Errors: []Error{{Code: code, Message: text}}})
+	s.add(s.last+1, EventAborted, Aborted{Errors: []Error{{Code: code, Message: text}}})
+	return s.flush()
 }
 
 // beat shows that the stream lives. It is no event of its own in SSE, where
@@ -81,7 +122,7 @@ func (s *eventWriter) beat() error {
 	if s.form == sseForm {
 		return s.write([]byte(": heartbeat\n\n"))
 	}
-	return s.write(encodeEvent(s.form, s.last, EventHeartbeat, []byte("{}")))
+	return s.write(appendEvent(nil, s.form, s.last, EventHeartbeat, []byte("{}")))
 }
 
 func (s *eventWriter) write(text []byte) error {
@@ -101,12 +142,15 @@ func (s *eventWriter) write(text []byte) error {
 	return nil
 }
 
-// encodeEvent is the event as it goes out: a line of JSON, or a block of
+// appendEvent appends the event as it goes out: a line of JSON, or a block of
 // server-sent events, whose data is one line because JSON escapes line ends.
-func encodeEvent(f form, id uint64, name string, data []byte) []byte {
-	number := strconv.FormatUint(id, 10)
+func appendEvent(text []byte, f form, id uint64, name string, data []byte) []byte {
 	if f == sseForm {
-		return append(append([]byte("event: "+name+"\nid: "+number+"\ndata: "), data...), "\n\n"...)
+		text = append(append(text, "event: "...), name...)
+		text = strconv.AppendUint(append(text, "\nid: "...), id, 10)
+		return append(append(append(text, "\ndata: "...), data...), "\n\n"...)
 	}
-	return append(append([]byte(`{"event":"`+name+`","id":`+number+`,"data":`), data...), "}\n"...)
+	text = append(append(text, `{"event":"`...), name...)
+	text = strconv.AppendUint(append(text, `","id":`...), id, 10)
+	return append(append(append(text, `,"data":`...), data...), "}\n"...)
 }
