@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"probe-agent/quota"
 )
 
 // FuzzBodies posts bodies to both endpoints. Whatever one accepts, the schema of
@@ -23,7 +25,9 @@ func FuzzBodies(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	l := loadLaw(f)
-	h := newHandler(f, &fakeColo{name: "den01"}, &fakeColo{name: "den02"})
+	limits := quota.Default()
+	limits.Requests = 0 // no limit
+	h := New(Config{Service: newService(f, &fakeColo{name: "den01"}, &fakeColo{name: "den02"}), Log: quiet(), Limiter: newLimiter(f, limits)})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // which the contract is not asked about
 		var v any

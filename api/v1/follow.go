@@ -45,7 +45,9 @@ func (h *Handler) abort(r *http.Request, out *eventWriter, err error) {
 
 // tell writes what happens to the resource, or has happened, after the event of
 // that id. It returns when all is written, with the error of the first write that
-// failed, of ctx, or of the run. A panic is an error, too.
+// failed, of ctx, or of the run. A panic is an error, too. When ctx has ended,
+// nothing is written but the first event: what ends the traces of a client that
+// has left is no outcome for it.
 func (h *Handler) tell(ctx context.Context, out *eventWriter, t *resource, after uint64) (err error) {
 	defer panics.Catch(&err)
 	run := t.running()
@@ -62,7 +64,7 @@ func (h *Handler) tell(ctx context.Context, out *eventWriter, t *resource, after
 			return err
 		}
 		for i := range batch {
-			if err := ctx.Err(); err != nil {
+			if err := ctx.Err(); err != nil && batch[i].Kind != service.Started {
 				return fmt.Errorf("v1: writing events: %w", err)
 			}
 			if err := t.add(ctx, out, run, &batch[i]); err != nil {
@@ -118,14 +120,13 @@ func (t *resource) add(ctx context.Context, out *eventWriter, run *service.Run, 
 	return nil
 }
 
-// replay writes the events of a resource that has been recorded, unless ctx has
-// ended: what the client's leaving has ended is not told as an end.
+// replay writes the events of a resource that has been recorded.
 func (t *resource) replay(ctx context.Context, out *eventWriter, after uint64) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("v1: writing events: %w", err)
-	}
 	if t.started > after {
 		out.add(t.started, EventStarted, t.begun())
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("v1: writing events: %w", err)
 	}
 	for _, d := range t.done {
 		if d.id <= after {
