@@ -46,7 +46,7 @@ func recordRequests(log *slog.Logger, name string, observer Observer, draining f
 				if record.Quiet || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == metricsPath {
 					level = slog.LevelDebug
 				}
-				log.LogAttrs(r.Context(), level, "request",
+				attrs := []slog.Attr{
 					slog.String("method", envelope.Loggable(r.Method)),
 					slog.String("path", envelope.Loggable(r.URL.Path)),
 					slog.Int("status", sw.status),
@@ -56,7 +56,12 @@ func recordRequests(log *slog.Logger, name string, observer Observer, draining f
 					slog.String("client", clientOf(r).String()),
 					slog.String("token", record.Principal.Token),
 					slog.String("account", record.Principal.Account),
-					slog.Int("targets", record.Targets))
+					slog.Int("targets", record.Targets),
+				}
+				if record.TraceID != "" {
+					attrs = append(attrs, slog.String("trace", record.TraceID))
+				}
+				log.LogAttrs(r.Context(), level, "request", attrs...)
 			}()
 			next.ServeHTTP(sw, r)
 			if !sw.begun {

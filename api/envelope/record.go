@@ -11,6 +11,7 @@ import (
 // it when the request has been served; handlers fill it in. It belongs to the
 // goroutine that serves the request.
 type Record struct {
+	TraceID   string // of a request of the native API for a trace; or empty
 	RequestID string // 16 hexadecimal digits, a hyphen, the colo: the header cf-ray
 	Targets   int
 	Code      int              // first code of the error that it was refused with; 0: it was not

@@ -94,6 +94,7 @@ func (h *Handler) start(r *http.Request, job *service.Job, ticket *quota.Ticket,
 		return nil, err
 	}
 	record := envelope.RecordOf(r.Context())
+	record.TraceID = run.ID()
 	t := newResource(run, access.PrincipalOf(r.Context()).Account, record.RequestID)
 	h.store.add(t)
 	if !detached {

@@ -68,6 +68,7 @@ func (h *Handler) Events(w http.ResponseWriter, r *http.Request, id string) {
 	out := newEventWriter(w, f)
 	out.last = after
 	out.begin()
+	_ = out.control.Flush() // the client may have to wait for the first event
 	if err := h.tell(r.Context(), out, t, after); err != nil {
 		h.abort(r, out, err)
 		envelope.RecordOf(r.Context()).Fault = nil // logged with the request that it was a fault of
@@ -98,7 +99,9 @@ func lastEvent(r *http.Request) (uint64, error) {
 // find returns the resource, or nil after answering that there is none.
 func (h *Handler) find(w http.ResponseWriter, r *http.Request, id string) *resource {
 	t := h.store.find(access.PrincipalOf(r.Context()).Account, id)
-	if t == nil {
+	if t != nil {
+		envelope.RecordOf(r.Context()).TraceID = id
+	} else {
 		envelope.WriteError(w, r, envelope.NewError(http.StatusNotFound, envelope.CodeTrace, "no such trace; those that have ended are kept for a limited time only"))
 	}
 	return t
