@@ -96,6 +96,7 @@ func (h *Handler) mount(c Config) {
 	native := h.routes.With(auth.authenticate)
 	native.Post(v1.Prefix, limits.admit(h.traces.Create))
 	native.Get(v1.Prefix+"/{trace_id}", limits.count(traceRoute(h.traces.Get)))
+	native.Head(v1.Prefix+"/{trace_id}", limits.count(traceRoute(h.traces.Get)))
 	native.Get(v1.Prefix+"/{trace_id}/events", limits.count(traceRoute(h.traces.Events)))
 	native.Delete(v1.Prefix+"/{trace_id}", traceRoute(h.traces.Cancel)) // whatever the rate: it ends what costs
 

@@ -112,3 +112,25 @@ func TestPanicOfTheHandlerItself(t *testing.T) {
 		t.Errorf("%d %s", rec.Code, rec.Body)
 	}
 }
+
+// An answer that has begun when its handler panics is cut, so that nobody takes it
+// for a whole one.
+func TestPanicInAnAnswer(t *testing.T) {
+	var log bytes.Buffer
+	half := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("half"))
+		panic("out of cheese")
+	})
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), Metrics: half})
+	func() {
+		defer func() {
+			if v := recover(); v != http.ErrAbortHandler {
+				t.Errorf("panic %v, want one that drops the connection", v)
+			}
+		}()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, metricsPath, nil))
+	}()
+	if !strings.Contains(log.String(), "out of cheese") || !strings.Contains(log.String(), `"status":500`) {
+		t.Errorf("log %s", log.String())
+	}
+}

@@ -275,6 +275,7 @@ func TestResourceRefusals(t *testing.T) {
 		status, code int
 	}{
 		{"GET", trace, []string{ops}, 200, 0},
+		{"HEAD", trace, []string{ops}, 200, 0},
 		{"GET", trace, key, 200, 0}, // of the same account
 		{"GET", trace, nil, 403, 10000},
 		{"DELETE", trace, nil, 403, 10000},

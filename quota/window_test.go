@@ -86,6 +86,21 @@ func TestRate(t *testing.T) {
 			t.Errorf("%+v, %v after the time told", a, refused)
 		}
 		r.empty(t)
+		// What begins no trace counts as well, also while draining.
+		r.Drain()
+		if a, err := r.Count(one); err != nil || a.Remaining != 0 {
+			t.Errorf("counted: %+v, %v", a, err)
+		}
+		if a, err := r.Count(one); !errors.Is(err, ErrRateLimited) || a.Reset != 10*time.Second {
+			t.Errorf("counted beyond the rate: %+v, %v", a, err)
+		}
+		l.Requests = 0
+		if err := r.SetLimits(l); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := r.Count(one); err != nil || a.Requests != 0 {
+			t.Errorf("counted without a rate: %+v, %v", a, err)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -77,7 +78,8 @@ func (t *resource) outcome(e *service.Event) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.outcomes[e.Trace] == nil {
-		t.outcomes[e.Trace] = envelope.Render(NewOutcome(t.traces[e.Trace], e.Outcome, e.Notes))
+		// A copy takes no more than it needs.
+		t.outcomes[e.Trace] = bytes.Clone(envelope.Render(NewOutcome(t.traces[e.Trace], e.Outcome, e.Notes)))
 	}
 	return t.outcomes[e.Trace]
 }

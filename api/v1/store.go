@@ -15,7 +15,7 @@ type Limits struct {
 
 // DefaultLimits returns the defaults.
 func DefaultLimits() Limits {
-	return Limits{Traces: 1000, Bytes: 32 << 20, Age: 15 * time.Minute}
+	return Limits{Traces: 1000, Bytes: 16 << 20, Age: 15 * time.Minute}
 }
 
 // store has the resources that can be asked for: those that run, and recent ones.

@@ -21,7 +21,7 @@ type LimitFlags struct {
 	QueueWait         queueWait       `protects:"no" reload:"" default:"10s" placeholder:"TIME" help:"Longest that a request waits, up to 20s (${default})."`
 	MaxConnections    connectionLimit `protects:"limit" default:"4096" placeholder:"N" help:"Most connections open at once (${default}), fewer where the limit of file descriptors is low. At the limit, the longest-idle connection is closed."`
 	KeepTraces        keptTraces      `protects:"no" reload:"" default:"1000" placeholder:"N" help:"Most requests of traces kept after they have ended, to be read again (${default}). 0 keeps none." more:"The native API has them at /v1/traces/ID. At a limit, the oldest ones go of the account whose traces take most."`
-	KeepMemory        keptMemory      `protects:"no" reload:"" default:"32MiB" placeholder:"SIZE" help:"Most memory for the traces that are kept, up to 1GiB (${default})."`
+	KeepMemory        keptMemory      `protects:"no" reload:"" default:"16MiB" placeholder:"SIZE" help:"Most memory for the traces that are kept, up to 1GiB (${default})."`
 	KeepTime          keptTime        `protects:"no" reload:"" default:"15m" placeholder:"TIME" help:"How long traces are kept, up to 24h (${default})."`
 }
 
@@ -119,7 +119,7 @@ func (v *keptMemory) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseUint(number, 10, 31)
 	if err != nil || n<<shift > maxKeptMemory {
-		return fmt.Errorf("%q is not a size from 0 to 1GiB, such as 32MiB", text)
+		return fmt.Errorf("%q is not a size from 0 to 1GiB, such as 16MiB", text)
 	}
 	*v = keptMemory(n << shift)
 	return nil
