@@ -114,29 +114,6 @@ func TestInvalidRequests(t *testing.T) {
 	}
 }
 
-func TestProblemMessages(t *testing.T) {
-	tests := map[string]string{ // body to the message of its first error
-		`{"targets":["192.0.2.1"],"options":{"max_ttl":65}}`:  "options.max_ttl must be an integer from 0 to 64; 0 means the default, 15",
-		`{"targets":["192.0.2.1"],"options":{"wait_time":6}}`: "options.wait_time must be an integer from 0 to 5; 0 means the default, 1",
-		`{"targets":["192.0.2.1"],"options":{"port":-1}}`:     "options.port must be an integer from 0 to 65535; 0 means the best port of the packet type",
-		`{"targets":["a b"]}`:                                 "targets[0] must be a host name (labels of 1 to 63 letters, digits, - and _, not starting or ending with -) or an address",
-		`{"targets":["192.0.2.1"],"colos":["nrt01"]}`:         "Colo is not a valid colo",
-	}
-	l, h := loadLaw(t), newHandler(t, &fakeColo{name: "den01"})
-	for body, want := range tests {
-		if got := l.ask(t, h, http.MethodPost, endpoint, body).Errors; len(got) == 0 || got[0].Message != want {
-			t.Errorf("%s: %+v, want %q", body, got, want)
-		}
-	}
-}
-
-func TestProblemsAreBounded(t *testing.T) {
-	body := `{"targets":["192.0.2.1"],"colos":[` + strings.TrimSuffix(strings.Repeat(`"x",`, 10_000), ",") + `]}`
-	if got := loadLaw(t).ask(t, newHandler(t, &fakeColo{name: "den01"}), http.MethodPost, endpoint, body); len(got.Errors) != 32 {
-		t.Errorf("%d errors", len(got.Errors))
-	}
-}
-
 // What a body says is what the colo is asked for, with defaults for the rest.
 func TestValidRequests(t *testing.T) {
 	const ms = time.Millisecond

@@ -312,35 +312,6 @@ func TestStreamEndsWithItsClient(t *testing.T) {
 	}
 }
 
-// The end of the agent cuts a stream. What was done has been reported, and of
-// the rest the last events say that it was cut.
-func TestStreamCut(t *testing.T) {
-	inBubble(t, func() *Handler {
-		return newHandler(t, &fakeColo{name: "den01"}, &fakeColo{name: "ams01", live: walking(1000, reached)})
-	}, func(t *testing.T, h *Handler, _ *pipes, c net.Conn, mediaType string) {
-		events := open(t, c, nativePath, goodBody, mediaType).events
-		var got []string
-		for len(got) < 3 {
-			e, err := events.next(t)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, e.line(t))
-		}
-		drained := h.Drain()
-		h.Cut()
-		got = append(got, events.timedLines(t)...)
-		<-drained
-		want := []string{
-			"started 0:192.0.2.1@den01 1:192.0.2.1@ams01", "done 0 reached 192.0.2.1", "hop 1 ttl 1 198.51.100.1",
-			"0s done 1 timed-out: cut short: the agent is shutting down", "0s end 1s, 1 and 1",
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-	})
-}
-
 // A panic in mid-stream ends it with an event, whole, and is logged once. Whoever
 // reads it later learns the same.
 func TestStreamPanic(t *testing.T) {
