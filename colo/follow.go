@@ -13,7 +13,7 @@ import (
 
 // responderQueue is how many responders of a trace may wait to be reported;
 // further ones are not.
-const responderQueue = 64
+const responderQueue = 32
 
 // follower runs one trace and reports how it gets on, without those who are to
 // be hidden.
@@ -25,6 +25,7 @@ type follower struct {
 	responders chan traceroute.Responder
 	updates    chan prober.Update // nil: not wanted
 	redaction  *redaction         // nil: nothing is hidden
+	reported   []traceroute.Responder
 }
 
 // newFollower returns a follower of a trace of the first of some addresses that
@@ -45,19 +46,22 @@ func newFollower(target int, live bool, spec traceroute.Spec, first netip.Addr, 
 }
 
 // follow traces the first of the addresses that can be sent to, and returns when
-// that has ended. The error is a *panics.Error.
-func (f *follower) follow(ctx context.Context, tracer Tracer, addrs []netip.Addr) (*traceroute.Result, *traceroute.Failure, error) {
-	tracing, cancel := context.WithCancel(ctx)
+// that has ended. When reporting panics, cancel ends ctx. The error is a
+// *panics.Error.
+func (f *follower) follow(ctx context.Context, cancel context.CancelCauseFunc, tracer Tracer, addrs []netip.Addr) (*traceroute.Result, *traceroute.Failure, error) {
 	returned := make(chan struct{})
-	defer func() { cancel(); <-returned }() // also when reporting panics
 	var result *traceroute.Result
 	var err error
 	go func() {
 		defer close(returned)
 		defer panics.Catch(&err)
-		result, err = tracer.TraceFirst(tracing, f.spec, addrs, prober.Feed{Responders: f.responders, Updates: f.updates})
+		result, err = tracer.TraceFirst(ctx, f.spec, addrs, prober.Feed{Responders: f.responders, Updates: f.updates})
 	}()
-	f.report(returned)
+	if broken := f.report(returned); broken != nil {
+		cancel(broken)
+		<-returned
+		return nil, nil, broken
+	}
 	switch _, panicked := errors.AsType[*panics.Error](err); {
 	case panicked:
 		return nil, nil, err
@@ -70,8 +74,9 @@ func (f *follower) follow(ctx context.Context, tracer Tracer, addrs []netip.Addr
 }
 
 // report sends events until the trace has returned. Updates that wait then are
-// dropped: the outcome says more.
-func (f *follower) report(returned <-chan struct{}) {
+// dropped: the outcome says more. The error is a *panics.Error.
+func (f *follower) report(returned <-chan struct{}) (err error) {
+	defer panics.Catch(&err)
 	for {
 		select {
 		case r := <-f.responders:
@@ -82,25 +87,25 @@ func (f *follower) report(returned <-chan struct{}) {
 			if len(f.responders) > 0 {
 				f.reportResponders(<-f.responders)
 			}
-			return
+			return nil
 		}
 	}
 }
 
 // reportResponders reports a responder, with those that wait.
 func (f *follower) reportResponders(r traceroute.Responder) {
-	all := make([]traceroute.Responder, 0, 1+len(f.responders))
+	before := len(f.reported)
 	for {
 		if !f.redaction.hides(r) {
-			all = append(all, r)
+			f.reported = append(f.reported, r) // what was sent is never overwritten
 		}
 		if len(f.responders) == 0 {
 			break
 		}
 		r = <-f.responders
 	}
-	if len(all) > 0 {
-		f.events <- traceroute.Event{Target: f.target, Responders: all}
+	if after := len(f.reported); after > before {
+		f.events <- traceroute.Event{Target: f.target, Responders: f.reported[before:after:after]}
 	}
 }
 

@@ -78,16 +78,16 @@ func (l *Local) RedactHops(hops int) {
 // when all have ended, soon after ctx ends. The error is a *panics.Error; targets
 // may have no Outcome then.
 func (l *Local) Trace(ctx context.Context, batch traceroute.Batch, events chan<- traceroute.Event) error {
-	if len(batch.Targets) == 1 {
-		return l.trace(ctx, batch, 0, events)
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if len(batch.Targets) == 1 {
+		return l.trace(ctx, cancel, batch, 0, events)
+	}
 	var traces sync.WaitGroup
 	var first panicked
 	for i := range batch.Targets {
 		traces.Go(func() {
-			if err := l.trace(ctx, batch, i, events); err != nil {
+			if err := l.trace(ctx, cancel, batch, i, events); err != nil {
 				first.set(err)
 				cancel(err)
 			}
@@ -106,14 +106,14 @@ type panicked struct {
 func (p *panicked) set(err error) { p.once.Do(func() { p.err = err }) }
 
 // trace traces one target of the batch. The error is a *panics.Error.
-func (l *Local) trace(ctx context.Context, batch traceroute.Batch, target int, events chan<- traceroute.Event) (err error) {
+func (l *Local) trace(ctx context.Context, cancel context.CancelCauseFunc, batch traceroute.Batch, target int, events chan<- traceroute.Event) (err error) {
 	defer panics.Catch(&err)
 	started := time.Now()
 	outcome := new(traceroute.Outcome)
 	spec, addrs, failure := l.prepare(ctx, batch.Targets[target], batch.Spec)
 	if failure == nil {
 		f := newFollower(target, batch.Live, spec, addrs[0], int(l.redact.Load()), events)
-		outcome.Result, failure, err = f.follow(ctx, l.config.Tracer, addrs)
+		outcome.Result, failure, err = f.follow(ctx, cancel, l.config.Tracer, addrs)
 		if err != nil {
 			return err
 		}

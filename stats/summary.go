@@ -24,7 +24,7 @@ func SummarizeHop(ttl uint8, probes []traceroute.Probe, spec *traceroute.Spec, e
 	for i := range probes {
 		h.add(&probes[i], spec)
 	}
-	summary := h.summary()
+	summary := h.summary(make([]traceroute.Node, 0, len(h.nodes)))
 	for i := range probes {
 		if p := &probes[i]; p.Answer == nil && elapsed-p.Sent < spec.Wait {
 			summary.Lost--
@@ -48,11 +48,12 @@ type Accumulator struct {
 // Add takes one Result into account.
 func (a *Accumulator) Add(r *traceroute.Result) {
 	var lost [traceroute.MaxTTLLimit + 1]bool
+	if n := len(r.Probes); n > 0 {
+		a.grow(int(r.Probes[n-1].TTL)) // at once, the last being the farthest
+	}
 	for i := range r.Probes {
 		p := &r.Probes[i]
-		for len(a.hops) < int(p.TTL) {
-			a.hops = append(a.hops, hop{ttl: uint8(len(a.hops) + 1)})
-		}
+		a.grow(int(p.TTL))
 		a.hops[p.TTL-1].add(p, &r.Spec)
 		if p.Answer == nil {
 			lost[p.TTL] = true
@@ -67,12 +68,32 @@ func (a *Accumulator) Add(r *traceroute.Result) {
 	}
 }
 
+// grow makes place for the TTLs up to top, with one node for each, which is what
+// most have.
+func (a *Accumulator) grow(top int) {
+	more := top - len(a.hops)
+	if more <= 0 {
+		return
+	}
+	a.hops = slices.Grow(a.hops, more)
+	for nodes := make([]node, more); len(nodes) > 0; nodes = nodes[1:] {
+		a.hops = append(a.hops, hop{ttl: uint8(len(a.hops) + 1), nodes: nodes[0:0:1]})
+	}
+}
+
 // Summary returns what was added so far. A hop is Limited when all its loss
 // was.
 func (a *Accumulator) Summary() traceroute.Summary {
 	s := traceroute.Summary{Hops: make([]traceroute.Hop, len(a.hops)), Target: a.target.Summary()}
+	total := 0
 	for i := range a.hops {
-		s.Hops[i] = a.hops[i].summary()
+		total += len(a.hops[i].nodes)
+	}
+	nodes := make([]traceroute.Node, total) // of all hops
+	for i := range a.hops {
+		n := len(a.hops[i].nodes)
+		s.Hops[i] = a.hops[i].summary(nodes[:0:n])
+		nodes = nodes[n:]
 		s.Hops[i].Limited = a.limited[i+1] && !a.lossy[i+1]
 	}
 	return s
@@ -122,15 +143,18 @@ func (h *hop) node(p *traceroute.Probe, both bool) *node {
 	return &h.nodes[len(h.nodes)-1]
 }
 
-func (h *hop) summary() traceroute.Hop {
+// summary returns the hop with its nodes in the space given, whose capacity is
+// just enough.
+func (h *hop) summary(nodes []traceroute.Node) traceroute.Hop {
 	s := traceroute.Hop{TTL: h.ttl, Sent: h.sent, Lost: h.lost}
-	if len(h.nodes) > 0 {
-		s.Nodes = make([]traceroute.Node, len(h.nodes))
+	if len(h.nodes) == 0 {
+		return s
 	}
 	for i := range h.nodes {
 		n := &h.nodes[i]
-		s.Nodes[i] = traceroute.Node{Addr: n.addr, Labels: slices.Clone(n.labels), RTT: n.rtt.Summary()}
+		nodes = append(nodes, traceroute.Node{Addr: n.addr, Labels: slices.Clone(n.labels), RTT: n.rtt.Summary()})
 	}
+	s.Nodes = nodes
 	slices.SortStableFunc(s.Nodes, func(a, b traceroute.Node) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), a.Addr.Compare(b.Addr), cmp.Compare(a.Half(), b.Half()))
 	})
