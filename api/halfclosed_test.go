@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -112,6 +113,11 @@ func checkAborted(t *testing.T, got []byte, accept string) {
 	}
 	if err := json.Unmarshal([]byte(last), &event); err != nil {
 		t.Fatalf("%v: %s", err, body)
+	}
+	// Its id is that of the event before: whoever resumes after it misses nothing.
+	ids := regexp.MustCompile(`(?m)^(?:id: |\{"event":"[a-z]+","id":)([0-9]+)`).FindAllSubmatch(body, -1)
+	if n := len(ids); n < 2 || !bytes.Equal(ids[n-1][1], ids[n-2][1]) {
+		t.Errorf("ids %q", ids)
 	}
 	said := slices.Concat(event.Errors, event.Data.Errors)
 	if len(said) != 1 || said[0].Code != envelope.CodeUnavailable || !strings.Contains(said[0].Message, "closed its side") {

@@ -209,6 +209,9 @@ func TestEventsResume(t *testing.T) {
 		if diff := cmp.Diff([]string{"started 0:192.0.2.1@den01 1:192.0.2.2@den01", "done 0 reached 192.0.2.1", "hop 1 ttl 1 198.51.100.1", "hop 1 ttl 2 198.51.100.2"}, got); diff != "" {
 			t.Errorf("first (-want +got):\n%s", diff)
 		}
+		if got, _ := l.request(t, h, http.MethodGet, fmt.Sprintf("%s?after=%d", path, last.ID+100), ""); got.status != http.StatusBadRequest {
+			t.Errorf("an id that there is not yet: %d %s", got.status, got.body)
+		}
 		time.Sleep(3500 * time.Millisecond)
 		again := p.dial()
 		defer again.Close()
@@ -299,6 +302,7 @@ func TestResourceRefusals(t *testing.T) {
 		{"GET", events + "?after=+1", []string{ops}, 400, 1011},
 		{"GET", events + "?after=1&after=1", []string{ops}, 400, 1011},
 		{"GET", events + "?after=9999999999999999999", []string{ops}, 400, 1011},
+		{"GET", events + "?after=4", []string{ops}, 400, 1011}, // the end is 3
 		{"GET", events + "?after=%zz", []string{ops}, 400, 1011},
 		{"GET", events + "?other=x", []string{ops}, 200, 0},
 	}

@@ -34,13 +34,13 @@ func (h *Handler) abort(r *http.Request, out *eventWriter, err error) {
 	record := envelope.RecordOf(r.Context())
 	if fault, ok := errors.AsType[*panics.Error](err); ok {
 		record.Fault = fault
-		_ = out.abort(envelope.CodeInternal, envelope.FaultMessage)
+		_ = out.abort(out.last+1, envelope.CodeInternal, envelope.FaultMessage)
 		return
 	}
 	// The client has gone or does not read, or has only closed its side: that
-	// one reads this.
+	// one reads this. There are further events, which it may come back for.
 	record.Abandoned = true
-	_ = out.abort(envelope.CodeUnavailable, "cut off: the client has closed its side of the connection, or does not read")
+	_ = out.abort(out.last, envelope.CodeUnavailable, "cut off: the client has closed its side of the connection, or does not read")
 }
 
 // tell writes what happens to the resource, or has happened, after the event of
@@ -61,7 +61,7 @@ func (h *Handler) tell(ctx context.Context, out *eventWriter, t *resource, after
 			return nil
 		}
 		if err != nil {
-			return err
+			return runError{err}
 		}
 		for i := range batch {
 			if err := ctx.Err(); err != nil && batch[i].Kind != service.Started {
@@ -77,6 +77,12 @@ func (h *Handler) tell(ctx context.Context, out *eventWriter, t *resource, after
 		out.rest(ctx, run.Done())
 	}
 }
+
+// runError is the error of a run, and not of who follows it.
+type runError struct{ error }
+
+// Unwrap returns the error.
+func (e runError) Unwrap() error { return e.error }
 
 // next waits for events, with heartbeats meanwhile.
 func next(ctx context.Context, events *service.Subscription, out *eventWriter) ([]service.Event, error) {
@@ -135,7 +141,7 @@ func (t *resource) replay(ctx context.Context, out *eventWriter, after uint64) e
 		out.addJSON(d.id, EventDone, doneData(d.trace, t.outcomes[d.trace]))
 	}
 	if t.fault != nil {
-		return t.fault
+		return runError{t.fault}
 	}
 	out.add(t.end, EventEnd, End{DurationNS: t.took.Nanoseconds(), Traced: len(t.traces) - t.failed, Failed: t.failed})
 	return out.flush()

@@ -11,8 +11,8 @@ import (
 	"probe-agent/service"
 )
 
-// Prefix is the path that requests of traces are made at. A trace is at Prefix/{id}, its events
-// at Prefix/{id}/events.
+// Prefix is the path that requests of traces are made at. A trace is at
+// Prefix/{id}, its events at Prefix/{id}/events.
 const Prefix = "/v1/traces"
 
 // Handler serves traces as resources.

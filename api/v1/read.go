@@ -2,6 +2,7 @@ package v1
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -61,7 +62,16 @@ func (h *Handler) Events(w http.ResponseWriter, r *http.Request, id string) {
 		envelope.WriteError(w, r, err)
 		return
 	}
-	if t.running() == nil && after >= t.end {
+	latest, ended, err := t.latest(r.Context())
+	switch {
+	case err != nil:
+		envelope.WriteError(w, r, err)
+		return
+	case after > latest:
+		envelope.WriteError(w, r, envelope.NewError(http.StatusBadRequest, envelope.CodeEvent, "there is no event of that id yet"))
+		return
+	case ended && after == latest:
+		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -71,8 +81,23 @@ func (h *Handler) Events(w http.ResponseWriter, r *http.Request, id string) {
 	_ = out.control.Flush() // the client may have to wait for the first event
 	if err := h.tell(r.Context(), out, t, after); err != nil {
 		h.abort(r, out, err)
-		envelope.RecordOf(r.Context()).Fault = nil // logged with the request that it was a fault of
+		if _, ofRun := errors.AsType[runError](err); ofRun {
+			envelope.RecordOf(r.Context()).Fault = nil // logged with the request that the run was made for
+		}
 	}
+}
+
+// latest returns the id of the latest event, and whether it is the last one.
+func (t *resource) latest(ctx context.Context) (id uint64, ended bool, err error) {
+	run := t.running()
+	if run == nil {
+		return t.end, true, nil
+	}
+	events, err := run.Subscribe(0).Next(ctx) // Started at least: it returns at once
+	if err != nil {
+		return 0, false, err
+	}
+	return events[len(events)-1].ID, false, nil
 }
 
 // lastEvent returns the id of the last event that the client has, 0 when it has

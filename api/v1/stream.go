@@ -108,8 +108,8 @@ func (s *eventWriter) rest(ctx context.Context, ended <-chan struct{}) {
 
 // abort writes the event that ends a stream which cannot come to its end, after
 // those that have been added.
-func (s *eventWriter) abort(code int, text string) error {
-	s.add(s.last+1, EventAborted, Aborted{Errors: []Error{{Code: code, Message: text}}})
+func (s *eventWriter) abort(id uint64, code int, text string) error {
+	s.add(id, EventAborted, Aborted{Errors: []Error{{Code: code, Message: text}}})
 	return s.flush()
 }
 
