@@ -122,6 +122,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.S
 // drops what is over them.
 func (h *Handler) Keep(limits v1.Limits) { h.traces.SetLimits(limits) }
 
+// Kept returns how many requests of traces are kept after they have ended, and
+// the bytes that they take.
+func (h *Handler) Kept() (traces int, bytes int64) { return h.traces.Kept() }
+
 // Drain refuses new traces from now on, with 503, and makes readyz say so.
 // Requests under way go on, detached ones included; the channel is closed when
 // the last of them has ended. Calling it again returns the same channel.

@@ -30,6 +30,10 @@ func New(s *service.Service, limits Limits, log *slog.Logger) *Handler {
 // SetLimits replaces the limits of what is kept and drops what is over them.
 func (h *Handler) SetLimits(limits Limits) { h.store.setLimits(limits) }
 
+// Kept returns how many requests of traces are kept after they have ended, and
+// the bytes that they take.
+func (h *Handler) Kept() (traces int, bytes int64) { return h.store.kept() }
+
 // Create serves POST Prefix: at once, live, or later. The ticket is for the
 // traces of the request.
 func (h *Handler) Create(w http.ResponseWriter, r *http.Request, ticket *quota.Ticket) {

@@ -68,6 +68,13 @@ func (s *store) find(account, id string) *resource {
 	return nil
 }
 
+// kept returns how many resources have ended, and the bytes that they take.
+func (s *store) kept() (traces int, bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.finished), s.bytes
+}
+
 // trim drops what is over the limits and sees that it is called again when the
 // next one is too old. The caller holds mu.
 func (s *store) trim() {

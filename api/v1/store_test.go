@@ -64,7 +64,7 @@ func TestStoreLimits(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got, want)
 		}
 		s.setLimits(Limits{})
-		if s.bytes != 0 || len(s.taken)+len(s.byID) != 0 {
+		if n, bytes := s.kept(); n != 0 || bytes != 0 || len(s.taken)+len(s.byID) != 0 {
 			t.Errorf("%s: %d bytes, %v, %d ids left", tt.name, s.bytes, s.taken, len(s.byID))
 		}
 	}

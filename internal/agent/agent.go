@@ -81,7 +81,7 @@ func (a *agent) open(ctx context.Context) (err error) {
 		expires = func() time.Time { return a.certificate.Current().Expires() }
 	}
 	a.numbers = metrics.New(metrics.Config{
-		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Limiter: a.limiter.Stats,
+		Engine: a.engine.Totals, Sockets: a.sockets, Lookup: a.names.Stats, Limiter: a.limiter.Stats, Kept: a.kept,
 		CertificateExpires: expires, Build: a.build, Log: a.log.Logger,
 	})
 	a.warnOfPlainHTTP()
@@ -139,6 +139,12 @@ func (a *agent) newHandler() (*api.Handler, error) {
 		Limiter: a.limiter, Log: a.log.Logger, Observer: a.numbers, Metrics: a.numbers, Kept: a.settings.Kept(),
 		Credentials: a.credentials, Proxies: a.proxies, ClientCertificates: a.asksForCertificates,
 	}), nil
+}
+
+// kept is what the metrics show of traces that have ended.
+func (a *agent) kept() metrics.Kept {
+	traces, bytes := a.handler.Kept()
+	return metrics.Kept{Traces: traces, Bytes: bytes}
 }
 
 // watchHost keeps the host's addresses in the policy current until ctx ends.

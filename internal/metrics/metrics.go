@@ -25,6 +25,7 @@ type Config struct {
 	Sockets func() rawsock.Status
 	Lookup  func() lookup.Stats
 	Limiter func() quota.Stats
+	Kept    func() Kept
 	// CertificateExpires returns when the TLS certificate in use expires.
 	CertificateExpires func() time.Time
 
@@ -74,6 +75,9 @@ func New(c Config) *Metrics {
 	}
 	if c.Limiter != nil {
 		m.registry.MustRegister(newLimiterReading(c.Limiter))
+	}
+	if c.Kept != nil {
+		m.registry.MustRegister(newKeptReading(c.Kept))
 	}
 	if c.CertificateExpires != nil {
 		m.registry.MustRegister(newCertificateReading(c.CertificateExpires))

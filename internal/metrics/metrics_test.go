@@ -69,6 +69,7 @@ func everything() Config {
 				},
 			}
 		},
+		Kept:  func() Kept { return Kept{Traces: 801, Bytes: 802} },
 		Build: Build{Version: "1.2.3", Commit: "0123abcd", Go: "go1.26"},
 		Log:   slog.New(slog.DiscardHandler),
 	}
