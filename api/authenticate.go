@@ -38,11 +38,12 @@ func newAuthenticator(c Config) *authenticator {
 
 // authenticate passes requests with credentials for the account in their path,
 // or for any account where the path has none, on behalf of the
-// access.Principal that it puts into their context. It does so before the body
-// is read: a stranger's bytes cost nothing.
+// access.Principal that it puts into their context. Others are refused before
+// their body is read.
 //
-// Right credentials always pass, whatever came from the same address before;
-// strangers are answered with 429 once they are too many from one address.
+// Valid credentials always pass, whatever came from the same address before.
+// Without them, requests are answered with 429 once there are too many from one
+// address.
 func (a *authenticator) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		envelope.RecordOf(r.Context()).CredentialsNeeded = true
@@ -97,7 +98,7 @@ func (a *authenticator) identify(r *http.Request, now time.Time) (access.Princip
 	case shown.secret == "":
 		return access.Principal{}, unauthenticated("", "send Authorization: Bearer TOKEN, or both of X-Auth-Email and X-Auth-Key")
 	case errors.Is(err, access.ErrExpired):
-		// Whose it was, in the log and in the metrics: its owner has to be told.
+		// Its name goes to the log and the metrics: its owner has to renew it.
 		envelope.RecordOf(r.Context()).Principal.Token = credential.Name
 		return access.Principal{}, unauthenticated("the credential "+credential.Name+" expired on "+credential.Expires.Format(time.RFC3339), "")
 	case err != nil:

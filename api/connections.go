@@ -16,10 +16,9 @@ const (
 	MaxConnections     = 1 << 16
 )
 
-// connections keeps the open ones of a server in bounds. One more makes room
-// for itself: the connection goes that has been quiet for longest, waiting for
-// a request or sending its header. Only when every one has a request under way
-// the one more is closed.
+// connections bounds the open connections of a server. At the limit, a new one
+// replaces the longest-idle connection: one that waits for a request or is
+// sending its header. When all have a request under way, the new one is closed.
 type connections struct {
 	most int
 

@@ -29,7 +29,7 @@ func serveContract() http.HandlerFunc {
 		w.Header().Set("ETag", tag)
 		// ServeContent knows ranges and further conditions, and answers them
 		// outside of the envelope: it gets to see this condition only.
-		asked := http.Request{Method: r.Method, Header: http.Header{"If-None-Match": r.Header["If-None-Match"]}}
-		http.ServeContent(w, &asked, "", time.Time{}, bytes.NewReader(document))
+		conditional := http.Request{Method: r.Method, Header: http.Header{"If-None-Match": r.Header["If-None-Match"]}}
+		http.ServeContent(w, &conditional, "", time.Time{}, bytes.NewReader(document))
 	}
 }

@@ -21,8 +21,8 @@ const (
 
 // failures counts failed attempts by address, in a fixed number of slots that
 // addresses are spread over by a keyed hash. Two addresses that share a slot
-// share its limit, which only strangers ever meet; no number of addresses
-// makes it larger, or forgets one of them.
+// share its limit, which only requests without valid credentials meet. The
+// memory does not depend on the number of addresses, and none is forgotten.
 type failures struct {
 	seed  maphash.Seed
 	slots [failureSlots]*rate.Limiter

@@ -27,8 +27,8 @@ func newPageGuard(proxies *Proxies) pageGuard {
 // check returns why r is refused, nil when no page can have sent it.
 func (g pageGuard) check(r *http.Request) *envelope.Error {
 	const why = "no credentials are needed here, and a web page could have sent this"
-	asked := http.Request{Method: http.MethodPost, Host: r.Host, Header: r.Header} // reading counts too
-	if g.crossOrigin.Check(&asked) != nil {
+	checked := http.Request{Method: http.MethodPost, Host: r.Host, Header: r.Header} // reading counts too
+	if g.crossOrigin.Check(&checked) != nil {
 		return unauthorized("Cross-site request refused: " + why)
 	}
 	if !isOwnHost(r.Host) && (g.proxies == nil || !g.proxies.trusts(r)) {

@@ -9,7 +9,7 @@ import (
 
 // CheckListen returns nil when the API may listen on addr, a host:port.
 // Without credentials only loopback may be listened on (127.0.0.0/8, ::1,
-// localhost): an open agent sends packets for whoever asks, from this host's
+// localhost): an open agent sends packets for anybody, from this host's
 // address. The error says what to do.
 func CheckListen(addr string, credentials bool) error {
 	host, _, err := net.SplitHostPort(addr)

@@ -8,7 +8,7 @@ import (
 // metricsPath is where Config.Metrics is served.
 const metricsPath = "/metrics"
 
-// Observer is told of every request. Safe for concurrent use.
+// Observer counts requests. Safe for concurrent use.
 type Observer interface {
 	// Begin is called when a request comes in, and the function that it
 	// returns once when it has been served: with the pattern of the route that
@@ -16,8 +16,8 @@ type Observer interface {
 	// when the client had gone, or 500 when a fault ended an answer that had
 	// begun, and the time in between.
 	Begin() (end func(route string, status int, took time.Duration))
-	// Asked is called once for each request that reached what needs
-	// credentials, when it has been served: with the name of its credential,
+	// Asked is called once for each request that reached a route which needs
+	// credentials, when it has been served, with the name of its credential,
 	// empty when nobody was identified, and the code of the error that it was
 	// refused with, 0 when it was not. Names are those of credentials that are
 	// in force or have been.

@@ -16,11 +16,12 @@ import (
 // client went away or was cut off. nginx uses the same number.
 const statusAbandoned = 499
 
-// recordRequests names every request in its cf-ray header, tells the observer of it and
-// logs one line about it when it is done. Health checks and scrapes come every
-// few seconds for ever, so their lines are for debugging only. A request that no
-// handler has answered gets no answer: its connection is dropped. Answers tell
-// clients to come back by another connection while the agent is draining.
+// recordRequests gives every request an id, which its cf-ray header has, reports it
+// to the observer, and logs one line when it has been served. Health checks and
+// scrapes come every few seconds, so their lines are for debugging only. The
+// connection of a request that no handler has answered is dropped. While the
+// agent is draining, every answer closes its connection, so that clients connect
+// elsewhere.
 func recordRequests(log *slog.Logger, name string, observer Observer, draining func() bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

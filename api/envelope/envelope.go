@@ -89,8 +89,8 @@ func WriteList(w http.ResponseWriter, status int, list List, messages func() []M
 		writeBody(w, status, opening)
 	}
 	end := []byte(closing + `,"success":true,"errors":[],"messages":`)
-	if told := messages(); len(told) > 0 {
-		end = append(end, Render(told)...)
+	if all := messages(); len(all) > 0 {
+		end = append(end, Render(all)...)
 	} else {
 		end = append(end, "[]"...)
 	}

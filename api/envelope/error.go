@@ -74,7 +74,7 @@ func (e *Error) Envelope() Envelope[*struct{}] {
 	return Envelope[*struct{}]{Errors: e.Errors, Messages: append([]Message{}, e.Notes...)}
 }
 
-// FaultMessage is what a client is told of a panic, with CodeInternal.
+// FaultMessage is the message of a panic for clients, with CodeInternal.
 const FaultMessage = "a fault of the agent; its log has it under the id in cf-ray"
 
 // WriteError answers with the *Error that err is, and with status 500 for a

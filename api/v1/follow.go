@@ -17,7 +17,7 @@ import (
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, t *resource, f form) {
 	defer func() { <-t.recorded }()
 	out := newEventWriter(w, f)
-	err := h.tell(r.Context(), out, t, 0)
+	err := h.writeEvents(r.Context(), out, t, 0)
 	if err == nil {
 		return
 	}
@@ -43,12 +43,12 @@ func (h *Handler) abort(r *http.Request, out *eventWriter, err error) {
 	_ = out.abort(out.last, envelope.CodeUnavailable, "cut off: the client has closed its side of the connection, or does not read")
 }
 
-// tell writes what happens to the resource, or has happened, after the event of
+// writeEvents writes what happens to the resource, or has happened, after the event of
 // that id. It returns when all is written, with the error of the first write that
 // failed, of ctx, or of the run. A panic is an error, too. When ctx has ended,
 // nothing is written but the first event: what ends the traces of a client that
 // has left is no outcome for it.
-func (h *Handler) tell(ctx context.Context, out *eventWriter, t *resource, after uint64) (err error) {
+func (h *Handler) writeEvents(ctx context.Context, out *eventWriter, t *resource, after uint64) (err error) {
 	defer panics.Catch(&err)
 	run := t.running()
 	if run == nil {

@@ -79,7 +79,7 @@ func (h *Handler) Events(w http.ResponseWriter, r *http.Request, id string) {
 	out.last = after
 	out.begin()
 	_ = out.control.Flush() // the client may have to wait for the first event
-	if err := h.tell(r.Context(), out, t, after); err != nil {
+	if err := h.writeEvents(r.Context(), out, t, after); err != nil {
 		h.abort(r, out, err)
 		if _, ofRun := errors.AsType[runError](err); ofRun {
 			envelope.RecordOf(r.Context()).Fault = nil // logged with the request that the run was made for

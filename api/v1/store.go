@@ -18,7 +18,8 @@ func DefaultLimits() Limits {
 	return Limits{Traces: 1000, Bytes: 16 << 20, Age: 15 * time.Minute}
 }
 
-// store has the resources that can be asked for: those that run, and recent ones.
+// store has the resources that clients can address: those that run, and recent
+// ones.
 type store struct {
 	mu       sync.Mutex
 	limits   Limits
