@@ -77,73 +77,59 @@ func (l *Local) RedactHops(hops int) {
 // waits for the receiver, which must receive until Trace returns. It returns
 // when all have ended, soon after ctx ends. The error is a *panics.Error; targets
 // may have no Outcome then.
-func (l *Local) Trace(ctx context.Context, batch traceroute.Batch, events chan<- traceroute.Event) error {
+func (l *Local) Trace(ctx context.Context, batch traceroute.Batch, events chan<- traceroute.Event) (err error) {
+	defer panics.Catch(&err)
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	if len(batch.Targets) == 1 {
-		return l.trace(ctx, cancel, batch, 0, events)
-	}
 	var traces sync.WaitGroup
-	var first panicked
-	for i := range batch.Targets {
+	defer func() { cancel(nil); traces.Wait() }() // also when reporting panics
+	spec, invalid := batch.Spec.WithDefaults()
+	batch.Spec = spec
+	r := newReporter(batch, int(l.redact.Load()), events)
+	for i, target := range batch.Targets {
 		traces.Go(func() {
-			if err := l.trace(ctx, cancel, batch, i, events); err != nil {
-				first.set(err)
-				cancel(err)
+			end := ended{target: i}
+			defer func() { r.ended <- end }()
+			defer panics.Catch(&end.err)
+			if invalid != nil {
+				end.outcome = &traceroute.Outcome{Failure: unsent(invalid)}
+				return
 			}
+			end.outcome = l.trace(ctx, target, spec, r.hops, r.feed(i))
 		})
 	}
-	traces.Wait()
-	return first.err
+	return r.report(cancel)
 }
 
-// panicked keeps the first error that it is given.
-type panicked struct {
-	once sync.Once
-	err  error
-}
-
-func (p *panicked) set(err error) { p.once.Do(func() { p.err = err }) }
-
-// trace traces one target of the batch. The error is a *panics.Error.
-func (l *Local) trace(ctx context.Context, cancel context.CancelCauseFunc, batch traceroute.Batch, target int, events chan<- traceroute.Event) (err error) {
-	defer panics.Catch(&err)
+// trace traces one target, without the first hops.
+func (l *Local) trace(ctx context.Context, target string, spec traceroute.Spec, hops int, feed prober.Feed) *traceroute.Outcome {
 	started := time.Now()
-	outcome := new(traceroute.Outcome)
-	spec, addrs, failure := l.prepare(ctx, batch.Targets[target], batch.Spec)
+	addrs, failure := l.prepare(ctx, target, spec.Family)
 	if failure == nil {
-		f := newFollower(target, batch.Live, spec, addrs[0], int(l.redact.Load()), events)
-		outcome.Result, failure, err = f.follow(ctx, cancel, l.config.Tracer, addrs)
-		if err != nil {
-			return err
+		spec.Target = addrs[0]
+		result, err := l.config.Tracer.TraceFirst(ctx, spec, addrs, feed)
+		switch {
+		case err == nil:
+			return &traceroute.Outcome{Result: traceroute.Redact(result, hops), Took: result.Duration}
+		case ctx.Err() != nil:
+			failure = traceroute.FailureOf(err, context.Cause(ctx))
+		default:
+			failure = unsent(err)
 		}
 	}
-	if failure != nil {
-		outcome.Failure, outcome.Took = failure, time.Since(started)
-	} else {
-		outcome.Took = outcome.Result.Duration
-	}
-	events <- traceroute.Event{Target: target, Outcome: outcome}
-	return nil
+	return &traceroute.Outcome{Failure: failure, Took: time.Since(started)}
 }
 
-// prepare returns how to trace the target, and its addresses that may be probed,
-// at least one.
-func (l *Local) prepare(ctx context.Context, target string, spec traceroute.Spec) (traceroute.Spec, []netip.Addr, *traceroute.Failure) {
+// prepare returns the addresses of the target that may be probed, at least one.
+func (l *Local) prepare(ctx context.Context, target string, wanted traceroute.Family) ([]netip.Addr, *traceroute.Failure) {
 	own := l.config.Family
-	if own != traceroute.AnyFamily && spec.Family != traceroute.AnyFamily && own != spec.Family {
-		return spec, nil, &traceroute.Failure{Code: traceroute.Unresolved, Reason: "this colo traces " + own.String() + " only"}
+	if own != traceroute.AnyFamily && wanted != traceroute.AnyFamily && own != wanted {
+		return nil, &traceroute.Failure{Code: traceroute.Unresolved, Reason: "this colo traces " + own.String() + " only"}
 	}
-	complete, err := spec.WithDefaults()
-	if err != nil {
-		return spec, nil, unsent(err)
-	}
-	family := max(own, spec.Family) // the one that restricts, if any does
-	addrs, failure := l.resolve(ctx, target, family)
+	addrs, failure := l.resolve(ctx, target, max(own, wanted)) // the one that restricts, if any does
 	if failure == nil {
 		addrs, failure = l.permitted(target, addrs)
 	}
-	return complete, addrs, failure
+	return addrs, failure
 }
 
 // permitted returns those of addrs, target's, that may be probed, at least one. A

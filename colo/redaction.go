@@ -9,7 +9,6 @@ import (
 
 // redaction hides the first hops in what a trace reports while it runs.
 type redaction struct {
-	hops     int
 	target   netip.Addr
 	redactor *traceroute.Redactor                           // of updates
 	seen     *traceroute.Redactor                           // of responders, whose TTL may still be unknown
@@ -19,17 +18,8 @@ type redaction struct {
 
 func newRedaction(target netip.Addr, hops int) *redaction {
 	return &redaction{
-		hops: hops, target: target,
-		redactor: traceroute.NewRedactor(target, netip.Addr{}, hops), seen: traceroute.NewRedactor(target, netip.Addr{}, hops),
+		target: target, redactor: traceroute.NewRedactor(target, netip.Addr{}, hops), seen: traceroute.NewRedactor(target, netip.Addr{}, hops),
 	}
-}
-
-// count returns how many hops are hidden; 0 for nil.
-func (d *redaction) count() int {
-	if d == nil {
-		return 0
-	}
-	return d.hops
 }
 
 // hides reports whether a responder is to be hidden.
@@ -39,9 +29,6 @@ func (d *redaction) hides(r traceroute.Responder) bool { return d != nil && d.se
 // TTL whose responder has just shown itself within the hidden hops as well
 // has changed by that.
 func (d *redaction) apply(u prober.Update, report func(ttl uint8, probes []traceroute.Probe)) {
-	if u.Target != d.target {
-		d.target, d.redactor = u.Target, traceroute.NewRedactor(u.Target, netip.Addr{}, d.hops)
-	}
 	d.redactor.Probes(u.Probes) // it learns who is hidden before anything is reported
 	var changed [traceroute.MaxTTLLimit + 1]bool
 	probes := u.Probes

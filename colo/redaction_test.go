@@ -36,12 +36,12 @@ func pathTracer(_ context.Context, spec traceroute.Spec, targets []netip.Addr, f
 	}
 	for _, p := range probes {
 		if p.Answer != nil {
-			feed.Responders <- traceroute.Responder{Addr: p.Answer.From, TTL: p.TTL}
+			feed.Responders <- prober.Responder{Responder: traceroute.Responder{Addr: p.Answer.From, TTL: p.TTL}, Trace: feed.Trace, Target: spec.Target}
 		}
 	}
 	if feed.Updates != nil {
-		feed.Updates <- prober.Update{Target: spec.Target, Elapsed: time.Minute, TTLs: []uint8{3, 4, 5}, Probes: probes[4:]}
-		feed.Updates <- prober.Update{Target: spec.Target, Elapsed: time.Minute, TTLs: []uint8{1, 2}, Probes: probes[:4]}
+		feed.Updates <- prober.Update{Trace: feed.Trace, Target: spec.Target, Elapsed: time.Minute, TTLs: []uint8{3, 4, 5}, Probes: probes[4:]}
+		feed.Updates <- prober.Update{Trace: feed.Trace, Target: spec.Target, Elapsed: time.Minute, TTLs: []uint8{1, 2}, Probes: probes[:4]}
 		time.Sleep(time.Second)
 	}
 	return &traceroute.Result{Spec: spec, Source: netip.MustParseAddr("10.0.0.200"), Probes: probes, Stop: traceroute.Reached}, nil

@@ -16,7 +16,7 @@ func craft(flow *Flow) ([]byte, error) {
 		stack = append(stack, &greKeyed{protocol: etherType, key: flow.Key}, ipHeader(flow, row.tunnel == homeward, row.codec.protocol[at], innerTTL))
 	}
 	segment := make(gopacket.Payload, segmentLen)
-	row.codec.write(segment, flow)
+	row.codec.write(segment, *flow)
 	stack = append(stack, segment)
 	buffer := gopacket.NewSerializeBufferExpectedSize(MaxProbeLen, 0)
 	if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{}, stack...); err != nil {

@@ -17,11 +17,11 @@ const (
 var echoCodec = codec{
 	protocol: [2]uint8{protocolICMP, protocolICMPv6},
 	check:    checkEcho,
-	write: func(segment []byte, flow *Flow) {
+	write: func(segment []byte, flow Flow) {
 		segment[0] = echoRequest(flow.Source.Is6())
 		writeFill(segment, echoFill)
 	},
-	name: func(segment []byte, flow *Flow) {
+	name: func(segment []byte, flow Flow) {
 		binary.BigEndian.PutUint16(segment[icmpChecksum:], flow.Checksum)
 		binary.BigEndian.PutUint16(segment[icmpID:], flow.EchoID)
 	},
@@ -29,7 +29,7 @@ var echoCodec = codec{
 	quoted: parseQuotedEcho,
 }
 
-func checkEcho(flow *Flow) error {
+func checkEcho(flow Flow) error {
 	if flow.Checksum == 0xffff {
 		return errors.New("no packet has the checksum 0xffff")
 	}

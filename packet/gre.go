@@ -34,12 +34,12 @@ const (
 // decapsulates it.
 var keepaliveCodec = codec{
 	protocol: [2]uint8{protocolGRE, protocolGRE},
-	write: func(segment []byte, _ *Flow) {
+	write: func(segment []byte, _ Flow) {
 		binary.BigEndian.PutUint16(segment, greKeyPresent)
 		binary.BigEndian.PutUint16(segment[greProtocol:], greKeepalive)
 		writeFill(segment, keepaliveFill)
 	},
-	name: func(segment []byte, flow *Flow) { binary.BigEndian.PutUint32(segment[greKey:], flow.Key) },
+	name: func(segment []byte, flow Flow) { binary.BigEndian.PutUint32(segment[greKey:], flow.Key) },
 	patch: func(segment []byte, _ uint16, m Mark) { // it has no checksum
 		binary.BigEndian.PutUint32(segment[keepaliveSequence:], m.Sequence)
 		binary.BigEndian.PutUint64(segment[keepaliveTag:], m.Tag)

@@ -45,7 +45,7 @@ var tcpCodec = codec{
 // writeSYN writes a SYN with Linux's options, 20 bytes: maximum segment size,
 // SACK permitted, timestamps, NOP, window scale (RFC 9293 section 3.2, RFC 2018
 // section 2, RFC 7323 sections 2.2 and 3.2).
-func writeSYN(segment []byte, flow *Flow) {
+func writeSYN(segment []byte, flow Flow) {
 	binary.BigEndian.PutUint16(segment[targetPort:], flow.TargetPort)
 	segment[tcpDataOffset], segment[tcpFlags] = segmentLen/4<<4, tcpSYN
 	binary.BigEndian.PutUint16(segment[tcpWindow:], synWindow)

@@ -90,7 +90,7 @@ func (t *Template) name(flow *Flow) {
 		binary.BigEndian.PutUint32(t.bytes[gre+greKey:], flow.Key)
 	}
 	segment := t.bytes[t.segment:]
-	t.codec.name(segment, flow)
+	t.codec.name(segment, *flow)
 	s := sum(segment)
 	switch {
 	case t.ipv6:

@@ -70,12 +70,12 @@ const (
 type codec struct {
 	protocol [2]uint8 // of the segment, by family
 	// check returns why a flow cannot be probed; nil: every flow can.
-	check func(flow *Flow) error
+	check func(flow Flow) error
 	// write writes the segment, segmentLen bytes that are 0, without a checksum
 	// and without what name and patch write.
-	write func(segment []byte, flow *Flow)
+	write func(segment []byte, flow Flow)
 	// name writes what differs between the flows of a trace.
-	name func(segment []byte, flow *Flow)
+	name func(segment []byte, flow Flow)
 	// patch writes what differs between the probes of a flow. base is the
 	// folded sum of the named segment and, where the checksum covers one, of
 	// the pseudo header.
@@ -217,7 +217,7 @@ func (f *Flow) validate() error {
 		return errors.New("flow label of more than 20 bits")
 	}
 	if check := f.Type.row().codec.check; check != nil {
-		return check(f)
+		return check(*f)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ const (
 // udpCodec is that of a UDP datagram.
 var udpCodec = codec{
 	protocol: [2]uint8{protocolUDP, protocolUDP},
-	write: func(segment []byte, flow *Flow) {
+	write: func(segment []byte, flow Flow) {
 		binary.BigEndian.PutUint16(segment[targetPort:], flow.TargetPort)
 		binary.BigEndian.PutUint16(segment[udpLength:], segmentLen)
 		writeFill(segment, udpFill)
@@ -31,7 +31,7 @@ var udpCodec = codec{
 }
 
 // nameSourcePort writes the source port, which a header with ports starts with.
-func nameSourcePort(segment []byte, flow *Flow) {
+func nameSourcePort(segment []byte, flow Flow) {
 	binary.BigEndian.PutUint16(segment, flow.SourcePort)
 }
 

@@ -16,7 +16,7 @@ import (
 func TestRepetitionIsReportedOnce(t *testing.T) {
 	const rtt = mono.Instant(10 * time.Millisecond)
 	trace := testTrace(t, traceroute.Spec{}, packet.TCP)
-	responders := make(chan traceroute.Responder, 10)
+	responders := make(chan Responder, 10)
 	trace.changes = newChanges(Feed{Responders: responders})
 	if err := trace.craft(); err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestRepetitionIsReportedOnce(t *testing.T) {
 			t.Errorf("flow %d: verdict %d, want %d (matched)", flow, got, matched)
 		}
 	}
-	if got := <-responders; len(responders) != 0 || got != (traceroute.Responder{Addr: router, TTL: 1}) {
+	if got := <-responders; len(responders) != 0 || got.Responder != (traceroute.Responder{Addr: router, TTL: 1}) {
 		t.Errorf("%v and %d more reported, want the router once", got, len(responders))
 	}
 }

@@ -13,18 +13,30 @@ import (
 // Feed is where a trace reports what it learns while it runs. The zero value
 // reports nothing.
 type Feed struct {
+	// Trace is a number of the caller's for the trace, which all that is reported
+	// has, so that traces can share channels.
+	Trace int
 	// Responders receives each address that answered, once for each TTL that it
 	// answered at and, in a GREICMP trace, each half: names can be looked up while the trace runs. The TTL is 0
 	// when it is still to be inferred, as for UDP answers. Sending does not
 	// wait: with the channel full, an address is dropped.
-	Responders chan<- traceroute.Responder
+	Responders chan<- Responder
 	// Updates receives what has changed, at most every 50 ms. Sending does not
 	// wait: with the channel full, the changes are part of the next Update.
 	Updates chan<- Update
 }
 
+// Responder is an address that answered.
+type Responder struct {
+	traceroute.Responder
+
+	Trace  int        // of the Feed
+	Target netip.Addr // that is traced
+}
+
 // Update is what has changed in a trace since the Update before.
 type Update struct {
+	Trace   int           // of the Feed
 	Target  netip.Addr    // that is traced
 	Elapsed time.Duration // since the trace started
 	TTLs    []uint8       // that have changed, ascending
@@ -42,7 +54,7 @@ const updateEvery = 50 * time.Millisecond
 // Guarded by Engine.mu.
 type changes struct {
 	feed Feed
-	news chan struct{} // capacity 1: something has changed
+	news chan struct{} // capacity 1: something has changed; nil: no Updates are wanted
 	ttls uint64        // a bit for each TTL that has changed, from TTL 1 on
 	// expires is when a probe that was pending in the last Update will be lost,
 	// by TTL; 0: none was.
@@ -53,16 +65,20 @@ func newChanges(feed Feed) *changes {
 	if feed.Responders == nil && feed.Updates == nil {
 		return nil
 	}
-	return &changes{feed: feed, news: make(chan struct{}, 1)}
+	c := &changes{feed: feed}
+	if feed.Updates != nil {
+		c.news = make(chan struct{}, 1)
+	}
+	return c
 }
 
-// responder reports an address.
-func (c *changes) responder(r traceroute.Responder) {
+// responder reports an address that answered a trace of target.
+func (c *changes) responder(target netip.Addr, r traceroute.Responder) {
 	if c == nil || c.feed.Responders == nil {
 		return
 	}
 	select {
-	case c.feed.Responders <- r:
+	case c.feed.Responders <- Responder{r, c.feed.Trace, target}:
 	default:
 	}
 }
@@ -134,7 +150,7 @@ func (e *Engine) changed(traces []*trace) Update {
 	for _, t := range traces {
 		sentTop = max(sentTop, t.sentTop)
 	}
-	u := Update{Target: traces[0].lease.Target, Elapsed: now.Since(traces[0].started), TTLs: c.due(now, sentTop)}
+	u := Update{Trace: c.feed.Trace, Target: traces[0].lease.Target, Elapsed: now.Since(traces[0].started), TTLs: c.due(now, sentTop)}
 	for _, ttl := range u.TTLs {
 		c.expires[ttl] = 0
 		for i, t := range traces {
@@ -182,8 +198,7 @@ type updatePace struct {
 	next    time.Time // earliest
 }
 
-func newUpdatePace(c *changes) *updatePace {
-	p := &updatePace{}
+func newUpdatePace(c *changes) (p updatePace) {
 	if c != nil && c.feed.Updates != nil {
 		p.changed, p.news = c.news, c.news
 		p.next = time.Now().Add(updateEvery)

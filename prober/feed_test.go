@@ -32,7 +32,7 @@ func followFeed(t *testing.T, method traceroute.Method, pause time.Duration) {
 		t.Fatal(err)
 	}
 	engine := startEngine(t, netsim.NewMemory(network, network.Host()))
-	updates, responders := make(chan prober.Update, 1), make(chan traceroute.Responder, 64)
+	updates, responders := make(chan prober.Update, 1), make(chan prober.Responder, 64)
 	shown := make(map[uint8][]traceroute.Probe)
 	received := make(chan int)
 	go func() {
@@ -73,8 +73,8 @@ func followFeed(t *testing.T, method traceroute.Method, pause time.Duration) {
 	}
 	seen := make(map[traceroute.Responder]int)
 	for r := range responders {
-		if seen[r]++; seen[r] > halves && r.TTL != 0 {
-			t.Errorf("%v: %v reported %d times", method, r, seen[r])
+		if seen[r.Responder]++; seen[r.Responder] > halves && r.TTL != 0 {
+			t.Errorf("%v: %v reported %d times", method, r, seen[r.Responder])
 		}
 	}
 	if len(seen) < 4 {
@@ -90,7 +90,7 @@ func TestFeedNobodyReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		engine := startEngine(t, netsim.NewMemory(network, network.Host()))
-		feed := prober.Feed{Responders: make(chan traceroute.Responder), Updates: make(chan prober.Update)}
+		feed := prober.Feed{Responders: make(chan prober.Responder), Updates: make(chan prober.Update)}
 		started := time.Now()
 		r, err := engine.Trace(t.Context(), traceroute.Spec{Target: netip.MustParseAddr("198.18.255.1")}, feed)
 		if err != nil || r.Stop != traceroute.Reached || time.Since(started) > 300*time.Millisecond {

@@ -42,7 +42,7 @@ func (t *trace) onUnplaced(flow int, a *answer) verdict {
 		return duplicate // in the place of another
 	}
 	if before == 0 {
-		t.changes.responder(traceroute.Responder{Addr: a.from})
+		t.changes.responder(t.lease.Target, traceroute.Responder{Addr: a.from})
 	}
 	if t.companion != nil && f.end != 0 {
 		t.companion.strategy.Limit(int(f.end))

@@ -44,7 +44,8 @@ func (e *Engine) TraceFirst(ctx context.Context, spec traceroute.Spec, targets [
 		}
 		tried = append(tried, errors.Unwrap(err))
 	}
-	return nil, &RouteError{&tried}
+	all := tried // escapes, here only
+	return nil, &RouteError{&all}
 }
 
 // unreachables are why none of a host's addresses can be sent to.

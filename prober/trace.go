@@ -282,7 +282,7 @@ func (t *trace) reportResponder(ttl int, from netip.Addr) {
 			return
 		}
 	}
-	t.changes.responder(traceroute.Responder{Addr: from, TTL: uint8(ttl)})
+	t.changes.responder(t.lease.Target, traceroute.Responder{Addr: from, TTL: uint8(ttl)})
 }
 
 // conclude tells the strategy of an answer, and the other half of a GREICMP

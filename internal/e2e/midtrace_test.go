@@ -30,7 +30,7 @@ func (f fork) midTrace(t *testing.T, method traceroute.Method, ipv6 bool, happen
 			t.Error(err)
 		}
 	})
-	responders := make(chan traceroute.Responder, 1)
+	responders := make(chan prober.Responder, 1)
 	spec := traceroute.Spec{Method: method, Wait: brief, PacketsPerTTL: traceroute.PacketsPerTTLLimit}
 	ended, other := make(chan struct{}), make(chan struct{})
 	go func() {
