@@ -29,9 +29,10 @@ type live struct {
 	leave    context.CancelFunc
 }
 
-// event is one of a stream; its data is one of the types of package native.
+// event is one of a stream; its data is one of the types of package v1.
 type event struct {
 	Name string          `json:"event"`
+	ID   int             `json:"id"` // in NDJSON
 	Data json.RawMessage `json:"data"`
 }
 
@@ -44,9 +45,15 @@ const (
 // watch asks for a stream, which ends with the test at the latest.
 func (d *daemon) watch(t testing.TB, form, body string) *live {
 	t.Helper()
+	return d.stream(t, http.MethodPost, "/v1/traces", form, body)
+}
+
+// stream asks for a stream at that path.
+func (d *daemon) stream(t testing.TB, method, path, form, body string) *live {
+	t.Helper()
 	ctx, leave := context.WithCancel(context.Background())
 	t.Cleanup(leave)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url("/v1/traces"), strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, d.url(path), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
