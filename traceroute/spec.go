@@ -70,14 +70,7 @@ func (s Spec) WithDefaults() (Spec, error) {
 		s.Wait = DefaultWait
 	}
 	if s.Port == 0 {
-		switch s.Method {
-		case UDP:
-			s.Port = DefaultUDPPort
-		case TCP:
-			s.Port = DefaultTCPPort
-		default:
-			s.Port = DefaultEchoStart
-		}
+		s.Port = s.Method.defaultPort()
 	}
 	switch {
 	case s.Family > IPv6Only:

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"probe-agent/api/envelope"
@@ -65,7 +64,7 @@ func (o Options) Spec(problems *envelope.Problems) traceroute.Spec {
 	spec := traceroute.Spec{MaxTTL: o.MaxTTL, PacketsPerTTL: o.PacketsPerTTL, Port: o.Port, Wait: time.Duration(o.WaitTime) * time.Second}
 	var err error
 	if spec.Method, err = traceroute.ParseMethod(o.PacketType); err != nil {
-		problems.Add(envelope.CodePacketType, "/options/packet_type", "options.packet_type must be %s", methodNames())
+		problems.Add(envelope.CodePacketType, "/options/packet_type", "options.packet_type must be %s", traceroute.MethodsInWords())
 	}
 	if spec.Family, err = traceroute.ParseFamily(o.Family); err != nil {
 		problems.Add(envelope.CodeOption, "/options/family", "options.family must be any, ipv4 or ipv6")
@@ -80,16 +79,6 @@ func (o Options) Spec(problems *envelope.Problems) traceroute.Spec {
 		spec.Port = 0
 	}
 	return spec
-}
-
-// methodNames lists the packet types: "icmp, tcp or udp".
-func methodNames() string {
-	var names []string
-	for _, m := range traceroute.Methods() {
-		names = append(names, m.String())
-	}
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 // Job checks the request and returns it as a job for s. Problems holds those

@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"probe-agent/internal/inputfile"
+	"probe-agent/traceroute"
 )
 
 // NewParser returns a parser of a command line into line, whose flags may be
@@ -18,7 +19,7 @@ func NewParser(ctx context.Context, line any, files *inputfile.Opener, options .
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(files),
 		kong.NamedMapper(nonEmptyType, nonEmpty()),
-		kong.Vars{"methods": methodsInWords()},
+		kong.Vars{"methods": traceroute.MethodsInWords()},
 	})...)
 	if err != nil {
 		return nil, err

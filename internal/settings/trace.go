@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"strings"
 	"time"
 
 	"probe-agent/traceroute"
@@ -90,13 +89,6 @@ func (*method) Choices() []string {
 		names = append(names, m.String())
 	}
 	return names
-}
-
-// methodsInWords lists the methods as the help does: a, b or c.
-func methodsInWords() string {
-	names := new(method).Choices()
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 func (v *maxTTL) UnmarshalText(text []byte) error {
