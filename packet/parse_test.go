@@ -21,7 +21,7 @@ func quoteOf(flow Flow, m Mark, n int) Quote {
 	} else {
 		q.FlowLabel = flow.FlowLabel
 	}
-	tagAt := map[Type]int{ICMP: echoTag, UDP: udpTag, GRE: keepaliveTag, GREEcho: echoTag}[flow.Type]
+	o := oracles[flow.Type]
 	if flow.Type == GRE || flow.Type == GREEcho {
 		q.Type, q.Key, q.HasKey = GRE, flow.Key, true
 		n -= greHeaderLen + ipv4HeaderLen
@@ -29,27 +29,22 @@ func quoteOf(flow Flow, m Mark, n int) Quote {
 			n -= ipv6HeaderLen - ipv4HeaderLen
 		}
 	}
-	switch {
-	case flow.Type == TCP:
-		if n >= tcpTimestamp+4 {
-			q.Tag, q.HasTag = m.Tag&0xffffffff, true
-		}
-	case n >= tagAt+8:
-		q.Tag, q.HasTag = m.Tag, true
+	if n >= o.tagAt+o.tagBits/8 {
+		q.Tag, q.HasTag = m.Tag&(1<<o.tagBits-1), true
 	}
-	switch flow.Type {
-	case ICMP, GREEcho:
+	switch flow.Type.Numbering() {
+	case ByOrder:
 		if n >= icmpHeaderLen {
 			q.EchoID, q.Checksum = flow.EchoID, flow.Checksum
 			q.Sequence, q.HasSequence = uint32(uint16(m.Sequence)), true
 		}
-	case UDP:
+	case ByChecksum:
 		q.SourcePort, q.TargetPort = flow.SourcePort, flow.TargetPort
 		q.Sequence, q.HasSequence = uint32(uint16(m.Sequence)), true
-	case TCP:
+	case BySYN:
 		q.SourcePort, q.TargetPort = flow.SourcePort, flow.TargetPort
 		q.Sequence, q.HasSequence = m.Sequence, true
-	case GRE:
+	case ByTTL:
 		if q.HasTag {
 			q.Sequence, q.HasSequence = m.Sequence, true
 		}
