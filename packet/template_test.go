@@ -185,17 +185,18 @@ func TestFlowIsConstant(t *testing.T) {
 // TestProbeLengths: all types have one length, but for GRE's padding, which
 // identifies the TTL.
 func TestProbeLengths(t *testing.T) {
-	want := map[string]int{
-		"icmp-v4": 60, "udp-v4": 60, "tcp-v4": 60, "gre-v4": 88, "gre-echo-v4": 88,
-		"icmp-v6": 80, "udp-v6": 80, "tcp-v6": 80, "gre-v6": 128, "gre-echo-v6": 128,
-	}
+	direct, encapsulated := map[string]int{"v4": 60, "v6": 80}, map[string]int{"v4": 88, "v6": 128}
 	for _, family := range families {
 		for _, typ := range allTypes {
 			name := typ.String() + "-" + family.name
 			template := mustTemplate(t, flowOf(typ, family.source, family.target))
+			shortest := direct[family.name]
+			if typ.Encapsulated() {
+				shortest = encapsulated[family.name]
+			}
 			for ttl := uint8(1); ttl <= 64; ttl++ {
-				length := want[name]
-				padded := family.source.Is4() && (typ == GRE || typ == GREEcho)
+				length := shortest
+				padded := family.source.Is4() && typ.Encapsulated()
 				if padded {
 					length += int(ttl) - 1
 				}
@@ -206,7 +207,7 @@ func TestProbeLengths(t *testing.T) {
 					t.Errorf("%s: %d bytes are of TTL %d, %v", name, length, got, ok)
 				}
 			}
-			for _, length := range []int{0, want[name] - 1, want[name] + 64, 65535} {
+			for _, length := range []int{0, shortest - 1, shortest + 64, 65535} {
 				if _, ok := typ.TTLOf(family.source.Is6(), uint32(length)); ok {
 					t.Errorf("%s: a probe of %d bytes", name, length)
 				}

@@ -70,17 +70,17 @@ func transportOf(p []byte) uint8 {
 // replyOf returns what a target makes of a probe, from behind the IP header.
 func replyOf(probe []byte, header int, ipv6 bool) []byte {
 	b := bytes.Clone(probe[header:])
-	switch transportOf(probe) {
-	case 1, 58:
+	switch protocol := transportOf(probe); {
+	case protocol == 1 || protocol == 58:
 		b[0] = 0
 		if ipv6 {
 			b[0] = 129
 		}
-	case 6:
+	case protocol == 6:
 		copy(b, []byte{b[2], b[3], b[0], b[1]})
 		binary.BigEndian.PutUint32(b[8:], binary.BigEndian.Uint32(b[4:])+1)
 		b[13] = 0x12
-	case 17:
+	case protocol != 47: // a datagram
 		copy(b, []byte{b[2], b[3], b[0], b[1]})
 		b[6], b[7] = 0, 0
 	}
