@@ -23,7 +23,8 @@ import (
 	"probe-agent/internal/netsim/kernel"
 )
 
-// measurementLimit ends a measurement that hangs.
+// measurementLimit ends a measurement that hangs; a comparison with an earlier
+// agent has a minute for each round.
 const measurementLimit = 3 * time.Minute
 
 func main() {

@@ -64,7 +64,11 @@ func (b *bench) measure(ctx context.Context, only []string) report.Table {
 func (b *bench) one(ctx context.Context, m measurement) []report.Outcome {
 	instead := report.Outcome{Verdict: report.Skipped}
 	if instead.Note = missing(m.needs); instead.Note == "" {
-		ctx, cancel := context.WithTimeout(ctx, measurementLimit)
+		limit := measurementLimit
+		if m.compares {
+			limit = time.Duration(b.rounds+1) * time.Minute // on a busy machine as well
+		}
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		outcomes, err := m.run(ctx, b)
 		if err == nil {
