@@ -134,6 +134,13 @@ func (b *board) end(took time.Duration, failed bool) {
 	b.notify()
 }
 
+// latest returns the version of the latest change.
+func (b *board) latest() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.version
+}
+
 // since returns what has changed after that version, in order, up to which
 // version that is, and whether that is all there will ever be; or, when nothing
 // has changed, a channel that is closed by the next change.

@@ -246,6 +246,9 @@ func TestAdmission(t *testing.T) {
 			}
 		}
 		ticket.Close()
+		if err := refused(t.Context()); !errors.Is(err, quota.ErrShuttingDown) {
+			t.Errorf("error %v after Cut, with nothing to wait for", err)
+		}
 		if stats := limiter.Stats(); stats.Admitted+stats.Running+stats.Waiting != 0 {
 			t.Errorf("%+v", stats)
 		}

@@ -84,6 +84,9 @@ func (s *Service) Start(ctx context.Context, job *Job, ticket *quota.Ticket) (*R
 	if ticket == nil {
 		return nil, errors.New("service: job without a ticket")
 	}
+	if s.life.Err() != nil {
+		return nil, &quota.Error{Reason: quota.ErrShuttingDown}
+	}
 	r := newRun(ctx, s, job, ticket)
 	limited, stop := context.WithTimeoutCause(r.ctx, Deadline, errDeadline)
 	if err := ticket.Wait(limited, len(r.traces)); err != nil {

@@ -21,6 +21,9 @@ func (r *Run) Subscribe(after uint64) *Subscription {
 	return &Subscription{run: r, after: after}
 }
 
+// Latest returns the ID of the latest change. No event so far has a higher one.
+func (r *Run) Latest() uint64 { return r.board.latest() }
+
 // Next waits until something has changed and returns it, at least one event, in
 // the order of IDs. After the End event the error is io.EOF; of a run that has
 // failed it is that of Run.Wait, in place of the End event. It wraps that of ctx

@@ -15,7 +15,12 @@ import (
 
 // stream serves a request live. Nothing runs for it any more when it returns.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, t *resource, f form) {
-	defer func() { <-t.recorded }()
+	defer func() {
+		<-t.recorded
+		if t.fault != nil { // for the log, also when the client has gone
+			envelope.RecordOf(r.Context()).Fault = t.fault
+		}
+	}()
 	out := newEventWriter(w, f)
 	err := h.writeEvents(r.Context(), out, t, 0)
 	if err == nil {
@@ -26,15 +31,22 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, t *resource, f 
 		envelope.WriteError(w, r, err)
 		return
 	}
-	h.abort(r, out, err)
+	h.abort(r, out, t, err)
 }
 
 // abort ends a stream that could not come to its end because of err.
-func (h *Handler) abort(r *http.Request, out *eventWriter, err error) {
+func (h *Handler) abort(r *http.Request, out *eventWriter, t *resource, err error) {
 	record := envelope.RecordOf(r.Context())
+	_, ofRun := errors.AsType[runError](err)
 	if fault, ok := errors.AsType[*panics.Error](err); ok {
-		record.Fault = fault
-		_ = out.abort(out.last+1, envelope.CodeInternal, envelope.FaultMessage)
+		id := out.last // of a fault of this stream alone: there may be further events
+		if ofRun {
+			<-t.recorded // at once, as the run has ended
+			id = t.end
+		} else {
+			record.Fault = fault
+		}
+		_ = out.abort(id, envelope.CodeInternal, envelope.FaultMessage)
 		return
 	}
 	// The client has gone or does not read, or has only closed its side: that
@@ -142,6 +154,9 @@ func (t *resource) replay(ctx context.Context, out *eventWriter, after uint64) e
 	}
 	if t.fault != nil {
 		return runError{t.fault}
+	}
+	if t.end <= after {
+		return out.flush()
 	}
 	out.add(t.end, EventEnd, End{DurationNS: t.took.Nanoseconds(), Traced: len(t.traces) - t.failed, Failed: t.failed})
 	return out.flush()

@@ -73,10 +73,10 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request, ticket *quota.T
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, t *resource) {
 	<-t.recorded // soon after the client has gone
 	switch err := r.Context().Err(); {
+	case t.fault != nil: // for the log, also when the client has gone
+		envelope.WriteError(w, r, t.fault)
 	case err != nil:
 		envelope.WriteError(w, r, err)
-	case t.fault != nil:
-		envelope.WriteError(w, r, t.fault)
 	default:
 		h.write(w, r, t, http.StatusOK)
 	}

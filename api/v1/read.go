@@ -2,7 +2,6 @@ package v1
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -62,11 +61,8 @@ func (h *Handler) Events(w http.ResponseWriter, r *http.Request, id string) {
 		envelope.WriteError(w, r, err)
 		return
 	}
-	latest, ended, err := t.latest(r.Context())
+	latest, ended := t.latest()
 	switch {
-	case err != nil:
-		envelope.WriteError(w, r, err)
-		return
 	case after > latest:
 		envelope.WriteError(w, r, envelope.NewError(http.StatusBadRequest, envelope.CodeEvent, "there is no event of that id yet"))
 		return
@@ -80,24 +76,22 @@ func (h *Handler) Events(w http.ResponseWriter, r *http.Request, id string) {
 	out.begin()
 	_ = out.control.Flush() // the client may have to wait for the first event
 	if err := h.writeEvents(r.Context(), out, t, after); err != nil {
-		h.abort(r, out, err)
-		if _, ofRun := errors.AsType[runError](err); ofRun {
-			envelope.RecordOf(r.Context()).Fault = nil // logged with the request that the run was made for
-		}
+		h.abort(r, out, t, err)
 	}
 }
 
-// latest returns the id of the latest event, and whether it is the last one.
-func (t *resource) latest(ctx context.Context) (id uint64, ended bool, err error) {
-	run := t.running()
-	if run == nil {
-		return t.end, true, nil
+// latest returns the highest id of an event so far, and whether there will be no
+// higher one.
+func (t *resource) latest() (id uint64, ended bool) {
+	if run := t.running(); run != nil {
+		select {
+		case <-run.Done():
+			<-t.recorded // follows soon
+		default:
+			return run.Latest(), false
+		}
 	}
-	events, err := run.Subscribe(0).Next(ctx) // Started at least: it returns at once
-	if err != nil {
-		return 0, false, err
-	}
-	return events[len(events)-1].ID, false, nil
+	return t.end, true
 }
 
 // lastEvent returns the id of the last event that the client has, 0 when it has

@@ -89,6 +89,7 @@ func (t *resource) outcome(e *service.Event) []byte {
 func (t *resource) record(run *service.Run) {
 	<-run.Done()
 	err := t.collect(run)
+	t.end = run.Latest()
 	if err != nil { // there was no End
 		t.end++
 		t.state = stateCancelled
@@ -122,7 +123,6 @@ func (t *resource) collect(run *service.Run) (err error) {
 }
 
 func (t *resource) collectEvent(e *service.Event) {
-	t.end = e.ID
 	switch e.Kind {
 	case service.Started:
 		t.started = e.ID
