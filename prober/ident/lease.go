@@ -69,8 +69,13 @@ func (r *Registry[O]) Probe(l *Lease[O], flow int, ttl uint8) packet.Mark {
 	return m
 }
 
-// Withdraw notes that the latest probe of a flow and TTL was not sent.
-func (l *Lease[O]) Withdraw(flow int, ttl uint8) { l.flows[flow].withdrawSYN(ttl) }
+// Withdraw notes that the latest probe of a flow and TTL was not sent. After
+// Release it does nothing: the host may refuse a probe only then.
+func (l *Lease[O]) Withdraw(flow int, ttl uint8) {
+	if flow < len(l.flows) {
+		l.flows[flow].withdrawSYN(ttl)
+	}
+}
 
 // pack puts a flow and a TTL into one number.
 func pack(flow int, ttl uint8) uint32 { return uint32(flow)<<ttlBits | uint32(ttl-1) }
