@@ -20,9 +20,9 @@ type LimitFlags struct {
 	QueuePerAccount   queueLimit      `protects:"limit" reload:"" default:"256" placeholder:"N" help:"Most requests of one account that wait (${default})." more:"Accounts take turns."`
 	QueueWait         queueWait       `protects:"no" reload:"" default:"10s" placeholder:"TIME" help:"Longest that a request waits, up to 20s (${default})."`
 	MaxConnections    connectionLimit `protects:"limit" default:"4096" placeholder:"N" help:"Most connections open at once (${default}), fewer where the limit of file descriptors is low. At the limit, the longest-idle connection is closed."`
-	KeepTraces        keptTraces      `protects:"no" reload:"" default:"1000" placeholder:"N" help:"Most requests of traces kept after they have ended, to be read again (${default}). 0 keeps none." more:"The native API has them at /v1/traces/ID. At a limit, the oldest ones go of the account whose traces take most."`
-	KeepMemory        keptMemory      `protects:"no" reload:"" default:"16MiB" placeholder:"SIZE" help:"Most memory for the traces that are kept, up to 1GiB (${default})."`
-	KeepTime          keptTime        `protects:"no" reload:"" default:"15m" placeholder:"TIME" help:"How long traces are kept, up to 24h (${default})."`
+	KeepTraces        keptTraces      `protects:"maximum" reload:"" default:"1000" placeholder:"N" help:"Most requests of traces kept after they have ended, to be read again (${default}). 0 keeps none." more:"The native API has them at /v1/traces/ID. At a limit, the oldest ones go of the account whose traces take most."`
+	KeepMemory        keptMemory      `protects:"maximum" reload:"" default:"16MiB" placeholder:"SIZE" help:"Most memory for the traces that are kept, up to 1GiB (${default})."`
+	KeepTime          keptTime        `protects:"maximum" reload:"" default:"15m" placeholder:"TIME" help:"How long traces are kept, up to 24h (${default})."`
 }
 
 // Limits returns what the flags say of requests and traces.

@@ -23,6 +23,7 @@ const (
 	ProtectsItems   Protects = "items"   // each item of the list protects
 	ProtectsLimit   Protects = "limit"   // an upper limit, 0: none
 	ProtectsMinimum Protects = "minimum" // a lower value protects less
+	ProtectsMaximum Protects = "maximum" // a higher value protects less
 	ProtectsByValue Protects = "value="  // followed by the value that protects
 )
 
@@ -32,7 +33,7 @@ func protects(flag *kong.Flag) Protects { return Protects(flag.Tag.Get("protects
 // valid reports whether the tag is one of those above.
 func (p Protects) valid() bool {
 	switch p {
-	case ProtectsNot, ProtectsPresent, ProtectsItems, ProtectsLimit, ProtectsMinimum:
+	case ProtectsNot, ProtectsPresent, ProtectsItems, ProtectsLimit, ProtectsMinimum, ProtectsMaximum:
 		return true
 	}
 	return strings.HasPrefix(string(p), string(ProtectsByValue))
@@ -52,6 +53,8 @@ func (p Protects) weaker(before, fresh reflect.Value) bool {
 		return old != 0 && (now == 0 || now > old)
 	case ProtectsMinimum:
 		return fresh.Int() < before.Int()
+	case ProtectsMaximum:
+		return fresh.Int() > before.Int()
 	}
 	strict, ok := strings.CutPrefix(string(p), string(ProtectsByValue))
 	return ok && isValue(before, strict) && !isValue(fresh, strict)

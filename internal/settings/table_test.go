@@ -125,6 +125,9 @@ func TestLifted(t *testing.T) {
 		{"queue", "10", "20"},
 		{"queue-per-account", "10", "20"},
 		{"max-connections", "10", "20"},
+		{"keep-traces", "0", "10"},
+		{"keep-memory", "1MiB", "2MiB"},
+		{"keep-time", "0s", "1h"},
 		{"names", "off", "direct"},
 		{"name-server", "[192.0.2.53]", "[]"},
 	}
