@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // MarshalJSON returns the Document of the result.
@@ -49,7 +48,11 @@ func (o *Outcome) UnmarshalJSON(text []byte) error {
 	if (failure == nil) == (d.Result == nil) {
 		return errors.New("traceroute: an outcome is either a trace or a failure")
 	}
-	*o = Outcome{Result: d.Result, Failure: failure, Took: time.Duration(d.TookNS)}
+	took, err := elapsed("took_ns", d.TookNS)
+	if err != nil {
+		return err
+	}
+	*o = Outcome{Result: d.Result, Failure: failure, Took: took}
 	return nil
 }
 
@@ -106,6 +109,9 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 	}
 	for _, hop := range d.Hops {
 		if _, err := within("ttl", int(hop.TTL), 1, MaxTTLLimit); err != nil {
+			return err
+		}
+		if err := notNegative(map[string]int{"sent": hop.Sent, "lost": hop.Lost, "pending": hop.Pending}); err != nil {
 			return err
 		}
 	}

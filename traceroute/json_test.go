@@ -123,6 +123,12 @@ func TestRefusedDocuments(t *testing.T) {
 		{`"target":"192.0.2.9",`, ``, "target"},
 		{`"reached"`, `"arrived"`, "arrived"},
 		{`"ttl":1`, `"ttl":65`, "ttl 65"},
+		{`"2026-11-25T00:00:00Z"`, `"9999-12-31T23:59:59-01:00"`, "started_at"}, // RFC 3339 has no year 10000
+		{`"2026-11-25T00:00:00Z"`, `"0000-01-01T00:00:00+01:00"`, "started_at"},
+		{`"stop"`, `"duration_ns":-1,"stop"`, "duration_ns -1"},
+		{`"stop"`, `"counts":{"late":-1},"stop"`, "late -1"},
+		{`"ttl":1`, `"ttl":1,"sent_ns":-1`, "sent_ns -1"},
+		{`"kind"`, `"rtt_ns":-1,"kind"`, "rtt_ns -1"},
 		{`"flow":0`, `"flow":65536`, "flow 65536"},
 		{`"kernel"`, `"sundial"`, "sundial"},
 		{`"echo-reply"`, `""`, "kind"},
@@ -136,13 +142,15 @@ func TestRefusedDocuments(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", tt.fresh, err, tt.want)
 		}
 	}
-	for _, text := range []string{`{}`, `{"failure":{"code":5}}`, `{"failure":{"code":0}}`} {
+	for _, text := range []string{`{}`, `{"took_ns":-1,"failure":{"code":1}}`, `{"failure":{"code":5}}`, `{"failure":{"code":0}}`} {
 		if err := json.Unmarshal([]byte(text), new(traceroute.Outcome)); err == nil {
 			t.Errorf("%s is an outcome", text)
 		}
 	}
-	if err := json.Unmarshal([]byte(`{"hops":[{"ttl":0}]}`), new(traceroute.Event)); err == nil {
-		t.Error("an event has a hop at TTL 0")
+	for _, hop := range []string{`{"ttl":0}`, `{"ttl":65}`, `{"ttl":1,"sent":-1}`, `{"ttl":1,"lost":-1}`, `{"ttl":1,"pending":-1}`} {
+		if err := json.Unmarshal([]byte(`{"hops":[`+hop+`]}`), new(traceroute.Event)); err == nil {
+			t.Errorf("an event has the hop %s", hop)
+		}
 	}
 	if err := json.Unmarshal([]byte(`{"version":1,"options":{"packets_per_ttl":11}}`), new(traceroute.Batch)); err == nil {
 		t.Error("a batch has 11 packets per TTL")

@@ -26,13 +26,18 @@ func (d *Document) Result() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{
-		Spec: spec, Source: d.Source, Started: d.StartedAt, Duration: time.Duration(d.DurationNS), Stop: stop,
-		Counts: Counts{
-			Beyond: d.Counts.Beyond, Retried: d.Counts.Retried, Duplicates: d.Counts.Duplicates,
-			Late: d.Counts.Late, Forged: d.Counts.Forged,
-		},
+	if year := d.StartedAt.UTC().Year(); year < 0 || year > 9999 { // RFC 3339 section 1
+		return nil, errors.New("traceroute: started_at is not in the years 0 to 9999 of UTC")
 	}
+	duration, err := elapsed("duration_ns", d.DurationNS)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := d.Counts.counts()
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Spec: spec, Source: d.Source, Started: d.StartedAt, Duration: duration, Stop: stop, Counts: counts}
 	for _, ttl := range d.LimitedTTLs {
 		limited, err := within("limited_ttls", ttl, 1, MaxTTLLimit)
 		if err != nil {
@@ -48,6 +53,13 @@ func (d *Document) Result() (*Result, error) {
 		r.Probes = append(r.Probes, p)
 	}
 	return r, nil
+}
+
+func (d *CountsDocument) counts() (Counts, error) {
+	err := notNegative(map[string]int{
+		"beyond": d.Beyond, "retried": d.Retried, "duplicates": d.Duplicates, "late": d.Late, "forged": d.Forged,
+	})
+	return Counts{Beyond: d.Beyond, Retried: d.Retried, Duplicates: d.Duplicates, Late: d.Late, Forged: d.Forged}, err
 }
 
 // Spec returns the spec whose JSON form is d, with defaults for what is absent
@@ -79,18 +91,20 @@ func (d *ProbeDocument) probe() (Probe, error) {
 	if err != nil {
 		return Probe{}, err
 	}
+	sent, err := elapsed("sent_ns", d.SentNS)
+	if err != nil {
+		return Probe{}, err
+	}
 	answer, err := d.Answer.answer()
-	return Probe{
-		TTL: uint8(ttl), Flow: uint16(flow), Encapsulated: d.Encapsulated, Sent: time.Duration(d.SentNS), Answer: answer,
-	}, err
+	return Probe{TTL: uint8(ttl), Flow: uint16(flow), Encapsulated: d.Encapsulated, Sent: sent, Answer: answer}, err
 }
 
 func (d *AnswerDocument) answer() (*Answer, error) {
 	if d == nil {
 		return nil, nil //nolint:nilnil // a probe without an answer
 	}
-	a := &Answer{From: d.From, RTT: time.Duration(d.RTTNS), Arrival: d.Arrival}
-	var wrong [8]error
+	a := &Answer{From: d.From, Arrival: d.Arrival}
+	var wrong [9]error
 	a.Clock, wrong[0] = ParseClock(d.Clock)
 	a.Kind, wrong[1] = ParseKind(d.Kind)
 	a.Code, wrong[2] = octet("code", d.Code)
@@ -99,6 +113,7 @@ func (d *AnswerDocument) answer() (*Answer, error) {
 	a.QuotedTOS, wrong[5] = octet("quoted_tos", d.QuotedTOS)
 	a.MTU, wrong[6] = uint32Of("mtu", d.MTU)
 	a.Extensions, wrong[7] = d.Extensions.extensions()
+	a.RTT, wrong[8] = elapsed("rtt_ns", d.RTTNS)
 	for _, err := range wrong {
 		if err != nil {
 			return nil, err
@@ -202,6 +217,22 @@ func within[T int | int64](field string, v, low, high T) (T, error) {
 		return 0, fmt.Errorf("traceroute: %s %d is not in %d to %d", field, v, low, high)
 	}
 	return v, nil
+}
+
+// elapsed returns a time in nanoseconds that is not negative.
+func elapsed(field string, ns int64) (time.Duration, error) {
+	checked, err := within(field, ns, 0, math.MaxInt64)
+	return time.Duration(checked), err
+}
+
+// notNegative returns an error that names a field that is negative.
+func notNegative(fields map[string]int) error {
+	for field, v := range fields {
+		if _, err := within(field, v, 0, math.MaxInt); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // octet returns the value of a field that may be absent: 0 then.
