@@ -82,6 +82,9 @@ func (h *Handler) writeEvents(ctx context.Context, out *eventWriter, t *resource
 			if err := t.add(ctx, out, run, &batch[i]); err != nil {
 				return err
 			}
+			if err := out.flushIfLarge(); err != nil {
+				return err
+			}
 		}
 		if err := out.flush(); err != nil {
 			return err
@@ -151,6 +154,9 @@ func (t *resource) replay(ctx context.Context, out *eventWriter, after uint64) e
 			continue
 		}
 		out.addJSON(d.id, EventDone, doneData(d.trace, t.outcomes[d.trace]))
+		if err := out.flushIfLarge(); err != nil {
+			return err
+		}
 	}
 	if t.fault != nil {
 		return runError{t.fault}

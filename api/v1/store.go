@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -112,7 +113,7 @@ func (s *store) oldestOfLargest() int {
 
 func (s *store) drop(i int) {
 	t := s.finished[i]
-	s.finished = append(s.finished[:i], s.finished[i+1:]...)
+	s.finished = slices.Delete(s.finished, i, i+1) // which forgets it, too
 	s.count(t, -int64(t.size()))
 	delete(s.byID, t.id)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// eventTimeout is how long one event may take to go out. A client that reads
+	// eventTimeout is how long one write of events may take. A client that reads
 	// more slowly loses its stream.
 	eventTimeout = 10 * time.Second
 
@@ -32,6 +32,10 @@ const (
 	// written together, and of a hop that changes twice only the latest state.
 	writeEvery = 50 * time.Millisecond
 	writeBurst = 5
+
+	// writeSize is how many bytes of events are written at once, even when further
+	// ones are at hand; a single event may be larger.
+	writeSize = 64 << 10
 )
 
 // eventWriter writes events, those that are there at one time at once.
@@ -88,6 +92,14 @@ func (s *eventWriter) flush() error {
 	err := s.write(s.text)
 	s.text = s.text[:0]
 	return err
+}
+
+// flushIfLarge is flush once writeSize bytes have been added.
+func (s *eventWriter) flushIfLarge() error {
+	if len(s.text) < writeSize {
+		return nil
+	}
+	return s.flush()
 }
 
 // rest waits, after flush, until more may be written, which is at once when ended
