@@ -3,15 +3,22 @@ package colo
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"probe-agent/prober"
 	"probe-agent/stats"
 	"probe-agent/traceroute"
 )
 
-// responderQueue is how many responders may wait to be reported, for each target
-// of a batch; further ones are not.
-const responderQueue = 16
+const (
+	// responderQueue is how many responders may wait to be reported, for each
+	// target of a batch; further ones are not.
+	responderQueue = 32
+
+	// respondersEvery is the minimum time between two reports of responders:
+	// many together cost less, and a look-up can wait that long.
+	respondersEvery = 25 * time.Millisecond
+)
 
 // reporter reports how the traces of a batch get on, without those who are to be
 // hidden. All of it belongs to the goroutine that called Local.Trace.
@@ -60,26 +67,31 @@ func (r *reporter) feed(target int) prober.Feed {
 // ends are dropped: the outcome says more. A trace that panicked ends the
 // others; its error is returned.
 func (r *reporter) report(cancel context.CancelCauseFunc) (err error) {
-	for range r.over {
-		for open := true; open; {
-			select {
-			case responder := <-r.responders:
-				r.reportResponders(responder)
-			case update := <-r.updates:
-				r.reportUpdate(update)
-			case end := <-r.ended:
-				open = false
-				if len(r.responders) > 0 {
-					r.reportResponders(<-r.responders)
-				}
-				if end.err != nil && err == nil {
-					err = end.err
-					cancel(err)
-				}
-				r.over[end.target] = true
-				if end.outcome != nil {
-					r.events <- traceroute.Event{Target: end.target, Outcome: end.outcome}
-				}
+	responders := r.responders // nil for a while after each report
+	pause := time.NewTimer(respondersEvery)
+	defer pause.Stop()
+	for open := len(r.over); open > 0; {
+		select {
+		case responder := <-responders:
+			r.reportResponders(responder)
+			responders = nil
+			pause.Reset(respondersEvery)
+		case <-pause.C:
+			responders = r.responders
+		case update := <-r.updates:
+			r.reportUpdate(update)
+		case end := <-r.ended:
+			open--
+			if len(r.responders) > 0 {
+				r.reportResponders(<-r.responders)
+			}
+			if end.err != nil && err == nil {
+				err = end.err
+				cancel(err)
+			}
+			r.over[end.target] = true
+			if end.outcome != nil {
+				r.events <- traceroute.Event{Target: end.target, Outcome: end.outcome}
 			}
 		}
 	}
