@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -101,4 +102,41 @@ func TestPanicAfterItsClient(t *testing.T) {
 			})
 		})
 	}
+}
+
+// panicking panics when it is asked for what it knows at once.
+type panicking struct{ fakeAnnotator }
+
+func (p panicking) Annotate(ctx context.Context, addrs []netip.Addr) traceroute.Notes {
+	if ctx.Err() != nil {
+		panic("out of cheese")
+	}
+	return p.fakeAnnotator.Annotate(ctx, addrs)
+}
+
+// A panic that is one reader's alone is logged, and ends its stream at once and
+// nothing else.
+func TestPanicOfAReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lines
+		h := New(Config{
+			Service: newNamedService(t, panicking{}, shortened(reached)), Kept: v1.DefaultLimits(),
+			Log: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		l := loadLaw(t)
+		_, result := l.request(t, h, http.MethodPost, nativePath, goodBody, "Prefer: respond-async")
+		synctest.Wait()
+		started := time.Now()
+		events, _ := l.request(t, h, http.MethodGet, nativePath+"/"+result.TraceID+"/events", "")
+		if took := time.Since(started); took != 0 || !strings.Contains(string(events.body), `"event":"aborted"`) {
+			t.Errorf("after %v: %s", took, events.body)
+		}
+		if n := strings.Count(log.text.String(), "msg=panic"); n != 1 {
+			t.Errorf("%d panics in the log: %s", n, log.text.String())
+		}
+		time.Sleep(3 * time.Second)
+		if _, result := l.request(t, h, http.MethodGet, nativePath+"/"+result.TraceID, ""); result.states() != "done reached" {
+			t.Errorf("the trace: %s", result.states())
+		}
+	})
 }

@@ -73,7 +73,7 @@ func (h *Handler) writeEvents(ctx context.Context, out *eventWriter, t *resource
 			return nil
 		}
 		if err != nil {
-			return runError{err}
+			return errorOf(run, err)
 		}
 		for i := range batch {
 			if err := ctx.Err(); err != nil && batch[i].Kind != service.Started {
@@ -91,6 +91,19 @@ func (h *Handler) writeEvents(ctx context.Context, out *eventWriter, t *resource
 		}
 		out.rest(ctx, run.Done())
 	}
+}
+
+// errorOf returns a runError when err is that of a run that has failed, and else err:
+// that of ctx, or a panic in what is read for this stream alone.
+func errorOf(run *service.Run, err error) error {
+	select {
+	case <-run.Done():
+		if _, failed := run.Wait(context.Background()); errors.Is(failed, err) {
+			return runError{err}
+		}
+	default:
+	}
+	return err
 }
 
 // runError is the error of a run, and not of who follows it.
