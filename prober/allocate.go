@@ -27,12 +27,6 @@ func (e *Engine) reserve(ctx context.Context, traces []*trace) error {
 		e.rouse(e.registry.NextExpiry())
 	}
 	e.mu.Unlock()
-	return e.granted(ctx, v)
-}
-
-// granted returns when a reservation is granted; nil has been. When ctx ends
-// before, or the engine is closed, the reservation is given up.
-func (e *Engine) granted(ctx context.Context, v *ident.Reservation[*trace]) error {
 	if v == nil {
 		return nil
 	}
@@ -59,6 +53,9 @@ func (e *Engine) release(traces []*trace) {
 	now := e.now()
 	for _, t := range traces {
 		e.finish(t)
+		if t.waiting != nil {
+			e.registry.Abandon(t.waiting, now.mono)
+		}
 		until := now.mono
 		if t.sentTop > 0 {
 			until = until.Add(ident.Quarantine(t.spec.Wait))
@@ -108,9 +105,9 @@ func (t *trace) poke() {
 	}
 }
 
-// extend allocates the flows that a trace's strategy has asked for, if it has.
-// An error means that ctx ended, or the engine was closed, while it waited.
-func (e *Engine) extend(ctx context.Context, t *trace) error {
+// extend allocates the flows that a trace's strategy has asked for, if it has, or
+// begins to wait for them. An error is that of attach.
+func (e *Engine) extend(t *trace) error {
 	e.mu.Lock()
 	s := t.wanted
 	t.wanted = strategy.Step{}
@@ -118,20 +115,24 @@ func (e *Engine) extend(ctx context.Context, t *trace) error {
 		e.mu.Unlock()
 		return nil
 	}
+	now := e.now().mono
 	request := ident.Request[*trace]{Lease: &t.lease, Flows: int(s.Flows), Repeats: s.Repeats}
-	var waiting *ident.Reservation[*trace]
 	allocated := true
-	if s.Waits {
-		waiting = e.registry.Reserve(e.now().mono, request)
-	} else {
-		allocated = e.registry.TryReserve(e.now().mono, request)
+	switch {
+	case len(t.flows)+request.Flows > e.registry.Capacity(t.lease.Type):
+		allocated = false // nor will they ever be
+	case s.Waits:
+		t.waiting = e.registry.Reserve(now, request)
+	default:
+		allocated = e.registry.TryReserve(now, request)
 	}
-	if waiting != nil {
+	if t.waiting != nil {
+		t.waitsFor = s
 		e.rouse(e.registry.NextExpiry())
 	}
 	e.mu.Unlock()
-	if err := e.granted(ctx, waiting); err != nil {
-		return err
+	if t.waiting != nil {
+		return nil
 	}
 	if !allocated {
 		s.Flows = 0
@@ -139,8 +140,19 @@ func (e *Engine) extend(ctx context.Context, t *trace) error {
 	return e.attach(t, s)
 }
 
-// attach gives a trace the flows that have been allocated for a step.
+// granted receives when the flows are there that the trace waits for; nil: it
+// waits for none.
+func (t *trace) granted() <-chan struct{} {
+	if t.waiting == nil {
+		return nil
+	}
+	return t.waiting.Granted()
+}
+
+// attach gives a trace the flows that have been allocated for a step. An error
+// means that there is no route any more.
 func (e *Engine) attach(t *trace, s strategy.Step) error {
+	t.waiting = nil
 	first := len(t.flows)
 	flows := make([]flow, s.Flows)
 	if s.Repeats {

@@ -27,7 +27,7 @@ func TestRepetitionIsReportedOnce(t *testing.T) {
 	}
 	e := &Engine{registry: sharedRegistry(), schedule: newSchedule(1)}
 	e.want(trace, strategy.Step{Action: strategy.Allocate, Flows: uint16(own), Repeats: true})
-	if err := e.extend(t.Context(), trace); err != nil || len(trace.flows) != 2*own {
+	if err := e.extend(trace); err != nil || len(trace.flows) != 2*own {
 		t.Fatalf("%d flows, %v", len(trace.flows), err)
 	}
 	router := netip.MustParseAddr("203.0.113.1")

@@ -11,6 +11,7 @@ import (
 
 	"probe-agent/internal/netsim"
 	"probe-agent/packet"
+	"probe-agent/prober/ident"
 	"probe-agent/prober/mono"
 	"probe-agent/prober/strategy"
 	"probe-agent/traceroute"
@@ -108,4 +109,66 @@ func TestFlowsOnDemand(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWaitingForFlows: while a trace waits for flows that another one has, its
+// feed is updated, and it ends when it is given up; flows that the host does not
+// have are not waited for.
+func TestWaitingForFlows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, err := netsim.New(netsim.Chain(3, 10*time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport := netsim.NewMemory(network, network.Host())
+		engine, err := New(transport, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer engine.Close()
+		spec, err := traceroute.Spec{Target: netip.MustParseAddr("198.18.255.1"), Port: 33434, MaxTTL: 1}.Complete()
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := func(more uint16, feed Feed) (*trace, chan error) {
+			one := newTrace(spec, packet.UDP, &growing{more: more}, 1, make(chan struct{}, 1))
+			one.changes = newChanges(feed)
+			traces, ended := []*trace{one}, make(chan error, 1)
+			go func() {
+				_, err := engine.run(t.Context(), traces)
+				ended <- err
+			}()
+			return one, ended
+		}
+		ports := len(transport.Ports())
+		other := ident.Lease[*trace]{Type: packet.UDP, Target: spec.Target, Port: uint16(spec.Port), MaxTTL: 1}
+		if !engine.registry.TryReserve(0, ident.Request[*trace]{Lease: &other, Flows: ports - 10}) {
+			t.Fatal("no ports")
+		}
+		updates := make(chan Update, 10)
+		waiting, ended := start(20, Feed{Updates: updates})
+		start(uint16(ports), Feed{})
+		time.Sleep(time.Second)
+		if len(updates) == 0 {
+			t.Error("no update while it waits")
+		}
+		engine.mu.Lock()
+		engine.giveUp(waiting, errors.New("test"))
+		engine.mu.Unlock()
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("it ended without an error")
+			}
+		default:
+			t.Error("it waits still")
+		}
+		engine.mu.Lock()
+		left := engine.registry.Waiting()
+		engine.mu.Unlock()
+		if left {
+			t.Error("something waits still")
+		}
+	})
 }

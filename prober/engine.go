@@ -44,8 +44,8 @@ type Options struct {
 // ErrClosed is returned by Trace when the engine is closed.
 var ErrClosed = errors.New("prober: engine is closed")
 
-// ErrCapacity is matched when a trace could not start because other traces
-// held the identifiers that it needs for as long as it could wait.
+// ErrCapacity is matched when a trace could not start, or not go on, because
+// other traces held the identifiers that it needs for as long as it could wait.
 var ErrCapacity = errors.New("prober: too many traces at once")
 
 // Engine runs traces over one Transport. All methods are safe for concurrent

@@ -98,16 +98,25 @@ func (e *Engine) finish(t *trace) {
 func (e *Engine) await(ctx context.Context, traces []*trace) error {
 	pace := newUpdatePace(traces[0].changes)
 	defer pace.stop()
+	first, last := traces[0], traces[len(traces)-1] // the halves, or the same
 	for {
 		select {
-		case <-traces[0].news:
+		case <-first.news:
 			if e.finished(traces) {
 				return nil
 			}
 			for _, t := range traces {
-				if err := e.extend(ctx, t); err != nil {
+				if err := e.extend(t); err != nil {
 					return err
 				}
+			}
+		case <-first.granted():
+			if err := e.attach(first, first.waitsFor); err != nil {
+				return err
+			}
+		case <-last.granted():
+			if err := e.attach(last, last.waitsFor); err != nil {
+				return err
 			}
 		case <-pace.news:
 			pace.wait()
@@ -115,7 +124,10 @@ func (e *Engine) await(ctx context.Context, traces []*trace) error {
 			e.update(traces)
 			pace.ready()
 		case <-ctx.Done():
-			return fmt.Errorf("prober: trace of %v cut short: %w", traces[0].lease.Target, ctx.Err())
+			if first.waiting != nil || last.waiting != nil {
+				return fmt.Errorf("%w: %w", ErrCapacity, ctx.Err())
+			}
+			return fmt.Errorf("prober: trace of %v cut short: %w", first.lease.Target, ctx.Err())
 		}
 	}
 }

@@ -90,9 +90,13 @@ type trace struct {
 	changes *changes // for the feed; nil when nothing is reported
 
 	// The engine's bookkeeping.
-	news     chan struct{} // capacity 1, of the call of Trace: look at finished and wanted
-	wanted   strategy.Step // flows that the strategy asks for; an Action of Wait: none
-	txQueue  int           // that all its probes take, so that they leave in order
+	news   chan struct{} // capacity 1, of the call of Trace: look at finished and wanted
+	wanted strategy.Step // flows that the strategy asks for; an Action of Wait: none
+	// waiting is for the flows of waitsFor; nil: for none. Both are of the goroutine
+	// that called Trace.
+	waiting  *ident.Reservation[*trace]
+	waitsFor strategy.Step
+	txQueue  int // that all its probes take, so that they leave in order
 	finished bool
 	queued   queueState
 	heapAt   int

@@ -84,6 +84,15 @@ func newTable[O any](sp packet.Space) *table[O] {
 	return &table[O]{free: ring.Of(all)}
 }
 
+// Capacity returns how many flows a lease of a type may have, if nobody else has
+// any.
+func (r *Registry[O]) Capacity(typ packet.Type) int {
+	if typ.HasPorts() {
+		return len(r.ports)
+	}
+	return ids
+}
+
 // grant allocates the flows of a request, or none; then it returns what is
 // short: the ports of a destination, or the identifiers of a space.
 func (r *Registry[O]) grant(q *Request[O], now mono.Instant) (short destination, ok bool) {

@@ -9,7 +9,7 @@ import (
 // Request asks for further flows of a lease.
 type Request[O any] struct {
 	Lease *Lease[O]
-	Flows int // above 0; at most 65,536 in all, or as many as there are source ports
+	Flows int // above 0; with those that the lease has, at most Registry.Capacity
 	// Repeats: all SYNs of the flows have one sequence number, as
 	// retransmissions have.
 	Repeats bool

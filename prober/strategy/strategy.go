@@ -31,7 +31,7 @@ type Strategy interface {
 
 	// Allocating says that the flows of an Allocate step are being allocated.
 	// Allocated follows, with the number of flows that were: all or, where the
-	// step does not wait, none.
+	// step does not wait or the host has not so many, none.
 	Allocating()
 	Allocated(flows int)
 
