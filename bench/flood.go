@@ -110,7 +110,7 @@ func floodPackets(l *kernel.Lab) (*[floodBatch]mmsghdr, error) {
 		}
 		bytes := make([]byte, packet.MaxProbeLen)
 		ttl := i%(throughputRouters+1) + 1
-		n := template.Build(bytes, packet.Mark{TTL: uint8(ttl), IPID: uint16(i + 1), Sequence: uint32(ttl), Tag: 1})
+		n := template.Build(bytes, packet.ProbeID{TTL: uint8(ttl), IPID: uint16(i + 1), Sequence: uint32(ttl), Tag: 1})
 		name := &unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: target.As4()}
 		iovec := &unix.Iovec{Base: &bytes[0]}
 		iovec.SetLen(n)

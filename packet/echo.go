@@ -44,7 +44,7 @@ func echoRequest(ipv6 bool) uint8 {
 	return icmpEchoRequest
 }
 
-func patchEcho(b []byte, base uint16, m Mark) {
+func patchEcho(b []byte, base uint16, m ProbeID) {
 	sequence := uint16(m.Sequence)
 	binary.BigEndian.PutUint16(b[icmpSequence:], sequence)
 	binary.BigEndian.PutUint64(b[echoTag:], m.Tag)

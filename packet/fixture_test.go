@@ -39,8 +39,8 @@ func flowOf(typ Type, source, target netip.Addr) Flow {
 	}
 }
 
-// goldenMark is the mark of the golden probes.
-var goldenMark = Mark{TTL: 5, IPID: 0x4005, Sequence: 0x0705, Tag: 0x1122334455667788}
+// goldenID identifies the golden probes.
+var goldenID = ProbeID{TTL: 5, IPID: 0x4005, Sequence: 0x0705, Tag: 0x1122334455667788}
 
 // eachFlow runs a test for every type over every family.
 func eachFlow(t *testing.T, test func(t *testing.T, flow Flow)) {
@@ -63,7 +63,7 @@ func mustTemplate(t testing.TB, flow Flow) *Template {
 	return template
 }
 
-func build(t testing.TB, flow Flow, m Mark) []byte {
+func build(t testing.TB, flow Flow, m ProbeID) []byte {
 	t.Helper()
 	b := make([]byte, MaxProbeLen)
 	return b[:mustTemplate(t, flow).Build(b, m)]

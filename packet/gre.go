@@ -40,7 +40,7 @@ var keepaliveCodec = codec{
 		writeFill(segment, keepaliveFill)
 	},
 	name: func(segment []byte, flow Flow) { binary.BigEndian.PutUint32(segment[greKey:], flow.Key) },
-	patch: func(segment []byte, _ uint16, m Mark) { // it has no checksum
+	patch: func(segment []byte, _ uint16, m ProbeID) { // it has no checksum
 		binary.BigEndian.PutUint32(segment[keepaliveSequence:], m.Sequence)
 		binary.BigEndian.PutUint64(segment[keepaliveTag:], m.Tag)
 	},

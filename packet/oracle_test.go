@@ -15,7 +15,7 @@ import (
 type oracle struct {
 	// segment returns the segment with the given rest, which is what a probe has
 	// behind its header.
-	segment func(t testing.TB, flow Flow, m Mark, rest gopacket.Payload) []byte
+	segment func(t testing.TB, flow Flow, m ProbeID, rest gopacket.Payload) []byte
 	rest    int // bytes
 	tagAt   int // offset of the tag in the segment
 	tagBits int
@@ -24,18 +24,18 @@ type oracle struct {
 var oracles = map[Type]oracle{
 	ICMP:    {segment: echoOracle, rest: 32, tagAt: echoTag, tagBits: 64},
 	GREEcho: {segment: echoOracle, rest: 32, tagAt: echoTag, tagBits: 64},
-	UDP: {rest: 32, tagAt: udpTag, tagBits: 64, segment: func(t testing.TB, flow Flow, _ Mark, rest gopacket.Payload) []byte {
+	UDP: {rest: 32, tagAt: udpTag, tagBits: 64, segment: func(t testing.TB, flow Flow, _ ProbeID, rest gopacket.Payload) []byte {
 		layer := &layers.UDP{SrcPort: layers.UDPPort(flow.SourcePort), DstPort: layers.UDPPort(flow.TargetPort)}
 		_ = layer.SetNetworkLayerForChecksum(networkOf(flow))
 		return serialize(t, allOptions, layer, rest)
 	}},
-	TCP: {rest: 20, tagAt: tcpTimestamp, tagBits: 32, segment: func(t testing.TB, flow Flow, m Mark, rest gopacket.Payload) []byte {
+	TCP: {rest: 20, tagAt: tcpTimestamp, tagBits: 32, segment: func(t testing.TB, flow Flow, m ProbeID, rest gopacket.Payload) []byte {
 		layer := &layers.TCP{SrcPort: layers.TCPPort(flow.SourcePort), DstPort: layers.TCPPort(flow.TargetPort), Seq: m.Sequence, SYN: true, Window: 64240, DataOffset: 10}
 		_ = layer.SetNetworkLayerForChecksum(networkOf(flow))
 		// The options as payload: the checksum does not tell them apart.
 		return serialize(t, gopacket.SerializeOptions{ComputeChecksums: true}, layer, rest)
 	}},
-	GRE: {rest: 32, tagAt: keepaliveTag, tagBits: 64, segment: func(t testing.TB, flow Flow, m Mark, rest gopacket.Payload) []byte {
+	GRE: {rest: 32, tagAt: keepaliveTag, tagBits: 64, segment: func(t testing.TB, flow Flow, m ProbeID, rest gopacket.Payload) []byte {
 		number, tag := binary.BigEndian.AppendUint32(nil, m.Sequence), binary.BigEndian.AppendUint64(nil, m.Tag)
 		if !bytes.HasPrefix(rest, append(number, tag...)) {
 			t.Fatalf("keepalive payload is %x", rest)
@@ -44,7 +44,7 @@ var oracles = map[Type]oracle{
 	}},
 }
 
-func echoOracle(t testing.TB, flow Flow, m Mark, rest gopacket.Payload) []byte {
+func echoOracle(t testing.TB, flow Flow, m ProbeID, rest gopacket.Payload) []byte {
 	if flow.Source.Is4() {
 		return serialize(t, allOptions, &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: flow.EchoID, Seq: uint16(m.Sequence)}, rest)
 	}
@@ -72,7 +72,7 @@ func networkOf(flow Flow) gopacket.NetworkLayer {
 }
 
 // writeProbe has gopacket serialise a probe anew, from the probe's own payload.
-func writeProbe(t testing.TB, flow Flow, m Mark, probe []byte) []byte {
+func writeProbe(t testing.TB, flow Flow, m ProbeID, probe []byte) []byte {
 	t.Helper()
 	ip := func(protocol, ttl uint8, id uint16, source, target netip.Addr, body []byte) []byte {
 		if flow.Source.Is4() {

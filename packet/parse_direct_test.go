@@ -50,7 +50,7 @@ func TestParseDirect(t *testing.T) {
 		{"GRE with key and sequence", protocolGRE, "3000 0800 c0ffee01 00000007", Reply{Kind: GREAnswer, Key: 0xc0ffee01, HasKey: true}, nil},
 		{"keepalive without key", protocolGRE, "0000 0000 00000705 1122334455667788", Reply{Kind: GREAnswer}, nil},
 		{"keepalive too short for ours", protocolGRE, "2000 0000 c0ffee01 00000705 11223344556677", Reply{Kind: GREAnswer, Key: 0xc0ffee01, HasKey: true}, nil},
-		{"keepalive come home", protocolGRE, "2000 0000 c0ffee01 00000705 1122334455667788", Reply{Kind: Decapsulated, Key: 0xc0ffee01, HasKey: true, Sequence: 0x705, HasSequence: true, Tag: goldenMark.Tag, HasTag: true}, nil},
+		{"keepalive come home", protocolGRE, "2000 0000 c0ffee01 00000705 1122334455667788", Reply{Kind: Decapsulated, Key: 0xc0ffee01, HasKey: true, Sequence: 0x705, HasSequence: true, Tag: goldenID.Tag, HasTag: true}, nil},
 		{"GRE short", protocolGRE, "2000 08", Reply{}, ErrTruncated},
 		{"GRE key cut off", protocolGRE, "2000 0800 c0ffee", Reply{}, ErrTruncated},
 		{"GRE checksum cut off", protocolGRE, "8000 0800 1234", Reply{}, ErrTruncated},
@@ -87,7 +87,7 @@ func TestParseDirect(t *testing.T) {
 func TestKeepaliveHome(t *testing.T) {
 	for _, family := range families {
 		flow := flowOf(GRE, family.source, family.target)
-		m := goldenMark
+		m := goldenID
 		m.TTL = 1 // without padding
 		probe := build(t, flow, m)
 		inner := probe[len(probe)-segmentLen-ipv4HeaderLen:]
@@ -96,7 +96,7 @@ func TestKeepaliveHome(t *testing.T) {
 		}
 		want := Reply{
 			Kind: Decapsulated, Type: GRE, IPv6: family.source.Is6(), From: flow.Target, To: flow.Source, TTL: 64, TOS: flow.TOS,
-			Key: flow.Key, HasKey: true, Sequence: goldenMark.Sequence, HasSequence: true, Tag: goldenMark.Tag, HasTag: true,
+			Key: flow.Key, HasKey: true, Sequence: goldenID.Sequence, HasSequence: true, Tag: goldenID.Tag, HasTag: true,
 		}
 		if diff := cmp.Diff(want, *parseOK(t, inner), replyOptions()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", family.name, diff)

@@ -41,7 +41,7 @@ func nameField(name string) (f [63]byte) { copy(f[:], name); return f }
 // padded is a quoted UDP probe of a family, zero-padded to n bytes.
 func padded(t testing.TB, family, n int) []byte {
 	t.Helper()
-	b := build(t, flowOf(UDP, families[family].source, families[family].target), goldenMark)
+	b := build(t, flowOf(UDP, families[family].source, families[family].target), goldenID)
 	return append(b, make([]byte, n-len(b))...)
 }
 
@@ -100,7 +100,7 @@ func TestExtensionCases(t *testing.T) {
 				got := parseOK(t, timeExceeded(t, family.router, family.source, word, padded(t, i, test.quote), test.after...))
 				want := Reply{
 					Kind: TimeExceeded, IPv6: family.router.Is6(), From: family.router, To: family.source, TTL: 61,
-					Quote: quoteOf(flowOf(UDP, family.source, family.target), goldenMark, segmentLen),
+					Quote: quoteOf(flowOf(UDP, family.source, family.target), goldenID, segmentLen),
 				}
 				want.Extensions.nMPLS = uint8(copy(want.Extensions.mpls[:], test.want))
 				if diff := cmp.Diff(want, *got, replyOptions()); diff != "" {
@@ -124,7 +124,7 @@ func TestExtensionForms(t *testing.T) {
 	for name, objects := range map[string]extensionsView{"length-of-quote": stack, "length-in-bytes": stack, "unknown-family": malformed} {
 		for _, family := range families {
 			got := parseOK(t, readHex(t, "extension", name+"-"+family.name+".hex"))
-			mark := goldenMark
+			mark := goldenID
 			mark.TTL = 1
 			want := quoteOf(flowOf(UDP, family.source, family.target), mark, segmentLen)
 			if diff := cmp.Diff(want, got.Quote, replyOptions()); diff != "" {
@@ -143,13 +143,13 @@ func TestExtensionForms(t *testing.T) {
 func TestLengthFieldBoundsQuote(t *testing.T) {
 	family := families[1]
 	flow := flowOf(UDP, family.source, family.target)
-	probe := build(t, flow, goldenMark)
+	probe := build(t, flow, goldenID)
 	quote := append(bytes.Clone(probe[:ipv6HeaderLen]), protocolUDP, 9, 1, 76)
 	quote = append(append(quote, make([]byte, 76)...), probe[ipv6HeaderLen:ipv6HeaderLen+8]...)
 	quote[ipv6NextHeader] = protocolHopByHop
 	after := structure(object(1, 1, bytes.Repeat([]byte{0x05, 0xdc, 0x11, 0x01}, 4)...)...)
 	got := parseOK(t, timeExceeded(t, family.router, family.source, [4]byte{0: 128 / 8}, quote, after...))
-	if diff := cmp.Diff(quoteOf(flow, goldenMark, 8), got.Quote, replyOptions()); diff != "" || len(got.Extensions.MPLS()) != 4 {
+	if diff := cmp.Diff(quoteOf(flow, goldenID, 8), got.Quote, replyOptions()); diff != "" || len(got.Extensions.MPLS()) != 4 {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	family = families[0]
@@ -222,7 +222,7 @@ func TestExtensionObjects(t *testing.T) {
 			if diff := cmp.Diff(test.want, extensionsView{e.MPLS(), e.Interfaces(), e.Objects()}, replyOptions()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if got.Quote.Sequence != goldenMark.Sequence {
+			if got.Quote.Sequence != goldenID.Sequence {
 				t.Errorf("the quote was lost: %+v", got.Quote)
 			}
 		})
@@ -258,7 +258,7 @@ func TestExtensionsOfXNet(t *testing.T) {
 					extensions = append(extensions, &icmp.RawExtension{Data: object(o.Class, o.CType, o.Data...)})
 				}
 			}
-			quote := build(t, flowOf(GREEcho, family.source, family.target), goldenMark)
+			quote := build(t, flowOf(GREEcho, family.source, family.target), goldenID)
 			var typ icmp.Type = ipv4.ICMPTypeTimeExceeded
 			if i == 1 {
 				typ = ipv6.ICMPTypeTimeExceeded

@@ -20,14 +20,14 @@ func TestParseErrors(t *testing.T) {
 	check := func(t *testing.T, from, to netip.Addr, typ icmp.Type, code int, body icmp.MessageBody, want Reply) {
 		t.Helper()
 		want.Code, want.From, want.To, want.TTL, want.IPv6 = uint8(code), from, to, 61, from.Is6()
-		want.Quote = quoteOf(flowOf(UDP, to, families[boolIndex(from.Is6())].target), goldenMark, segmentLen)
+		want.Quote = quoteOf(flowOf(UDP, to, families[boolIndex(from.Is6())].target), goldenID, segmentLen)
 		got := parseOK(t, icmpPacket(t, from, to, typ, code, body))
 		if diff := cmp.Diff(want, *got, replyOptions()); diff != "" {
 			t.Errorf("%v %v code %d (-want +got):\n%s", from, typ, code, diff)
 		}
 	}
-	quote4 := build(t, flowOf(UDP, v4.source, v4.target), goldenMark)
-	quote6 := build(t, flowOf(UDP, v6.source, v6.target), goldenMark)
+	quote4 := build(t, flowOf(UDP, v4.source, v4.target), goldenID)
+	quote6 := build(t, flowOf(UDP, v6.source, v6.target), goldenID)
 	for code := range 256 {
 		if code != icmpFragmentationNeeded {
 			check(t, v4.router, v4.source, ipv4.ICMPTypeDestinationUnreachable, code, &icmp.DstUnreach{Data: quote4}, Reply{Kind: Unreachable})
@@ -119,7 +119,7 @@ func TestParseQuoteIPv6Chain(t *testing.T) {
 		for _, test := range tests {
 			t.Run(typ.String()+"/"+test.name, func(t *testing.T) {
 				flow := flowOf(typ, family.source, family.target)
-				probe := build(t, flow, goldenMark)
+				probe := build(t, flow, goldenID)
 				quote := bytes.Clone(probe[:ipv6HeaderLen])
 				next := ipv6NextHeader
 				for _, h := range test.chain {
@@ -132,7 +132,7 @@ func TestParseQuoteIPv6Chain(t *testing.T) {
 				if err := Parse(received(timeExceeded(t, family.router, family.source, [4]byte{}, quote)), &r); err != test.err {
 					t.Fatalf("error %v, want %v", err, test.err)
 				}
-				want := quoteOf(flow, goldenMark, test.cut)
+				want := quoteOf(flow, goldenID, test.cut)
 				if test.fragment {
 					want = Quote{Type: want.Type, Source: want.Source, Target: want.Target, TTL: want.TTL, TOS: want.TOS, FlowLabel: want.FlowLabel, Fragment: true}
 				}
@@ -212,7 +212,7 @@ func TestParseQuoteOdd(t *testing.T) {
 			q.Type, q.SourcePort, q.TargetPort, q.Sequence, q.HasSequence = UDP, 40080, 33434, 0x705, true
 		}), nil},
 		{"UDP checksum rewritten on the way", quoteIPv4(17, "9c90 829a 0028 9999 0705 1122334455667788"), with(func(q *Quote) {
-			q.Type, q.SourcePort, q.TargetPort, q.Sequence, q.HasSequence, q.Tag, q.HasTag = UDP, 40080, 33434, 0x705, true, goldenMark.Tag, true
+			q.Type, q.SourcePort, q.TargetPort, q.Sequence, q.HasSequence, q.Tag, q.HasTag = UDP, 40080, 33434, 0x705, true, goldenID.Tag, true
 		}), nil},
 		{"echo padded with zeros", quoteIPv4(1, "0800 1234 beef 0705"+zeros), with(func(q *Quote) {
 			q.Type, q.Checksum, q.EchoID, q.Sequence, q.HasSequence = ICMP, 0x1234, 0xbeef, 0x705, true

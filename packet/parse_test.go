@@ -14,7 +14,7 @@ import (
 
 // quoteOf is what an error that quotes n bytes behind the IP header of a
 // probe must yield.
-func quoteOf(flow Flow, m Mark, n int) Quote {
+func quoteOf(flow Flow, m ProbeID, n int) Quote {
 	q := Quote{Type: flow.Type, Source: flow.Source, Target: flow.Target, TTL: m.TTL, TOS: flow.TOS}
 	if flow.Source.Is4() {
 		q.IPID = m.IPID
@@ -76,7 +76,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 		r := new(Reply) // one for all: Parse must overwrite it
 		rapid.Check(t, func(rt *rapid.T) {
-			flow, m := drawFlow(rt, base), drawMark(rt)
+			flow, m := drawFlow(rt, base), drawID(rt)
 			probe := build(t, flow, m)
 			headerLen := ipv4HeaderLen
 			if flow.Source.Is6() {
@@ -107,7 +107,7 @@ func TestParseKernelReplies(t *testing.T) {
 	captured := func(family int, typ Type, hop uint32, n int) Quote {
 		flow := flowOf(typ, families[family].source, families[family].target)
 		flow.TOS, flow.TargetPort = 0, 80
-		m := Mark{TTL: 1, IPID: 0x4000 + uint16(hop), Sequence: 0x700 + hop, Tag: goldenMark.Tag}
+		m := ProbeID{TTL: 1, IPID: 0x4000 + uint16(hop), Sequence: 0x700 + hop, Tag: goldenID.Tag}
 		if typ == TCP {
 			m.Tag = 0x9c900050
 		}
@@ -141,8 +141,8 @@ func TestParseKernelReplies(t *testing.T) {
 		"time-exceeded-gre-v6":      fromRouter(1, 1, TimeExceeded, captured(1, GRE, 1, 88)),
 		"time-exceeded-gre-echo-v4": fromRouter(0, 1, TimeExceeded, captured(0, GREEcho, 1, 68)),
 		"time-exceeded-gre-echo-v6": fromRouter(1, 1, TimeExceeded, captured(1, GREEcho, 1, 88)),
-		"echo-reply-v4":             fromTarget(0, Reply{Kind: EchoReply, EchoID: 0xbeef, Sequence: 0x703, HasSequence: true, Tag: goldenMark.Tag, HasTag: true}),
-		"echo-reply-v6":             fromTarget(1, Reply{Kind: EchoReply, EchoID: 0xbeef, Sequence: 0x703, HasSequence: true, Tag: goldenMark.Tag, HasTag: true}),
+		"echo-reply-v4":             fromTarget(0, Reply{Kind: EchoReply, EchoID: 0xbeef, Sequence: 0x703, HasSequence: true, Tag: goldenID.Tag, HasTag: true}),
+		"echo-reply-v6":             fromTarget(1, Reply{Kind: EchoReply, EchoID: 0xbeef, Sequence: 0x703, HasSequence: true, Tag: goldenID.Tag, HasTag: true}),
 		"port-unreachable-v4":       control(fromTarget(0, Reply{Kind: Unreachable, Code: 3, Quote: captured(0, UDP, 3, 40)})),
 		"port-unreachable-v6":       fromTarget(1, Reply{Kind: Unreachable, Code: 4, Quote: captured(1, UDP, 3, 40)}),
 		"protocol-unreachable-v4":   control(fromTarget(0, Reply{Kind: Unreachable, Code: 2, Quote: captured(0, GRE, 3, 68)})),

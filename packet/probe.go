@@ -17,8 +17,8 @@ type Flow struct {
 	TOS            uint8      // IPv4 TOS, IPv6 traffic class
 }
 
-// Mark distinguishes the probes of a flow.
-type Mark struct {
+// ProbeID distinguishes the probes of a flow.
+type ProbeID struct {
 	// TTL is the IPv4 TTL or IPv6 hop limit, 1 to 255. GRE probes over IPv4
 	// are padded with TTL-1 bytes, at most MaxPadding.
 	TTL uint8

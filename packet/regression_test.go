@@ -18,13 +18,13 @@ func TestQuotedIHLIsNotAlways20(t *testing.T) {
 	family := families[0]
 	for _, typ := range allTypes {
 		flow := flowOf(typ, family.source, family.target)
-		probe := build(t, flow, goldenMark)
+		probe := build(t, flow, goldenID)
 		for words := range 11 {
 			quote := append(bytes.Clone(probe[:ipv4HeaderLen]), bytes.Repeat([]byte{1}, 4*words)...)
 			quote[0] += uint8(words)
 			quote = append(quote, probe[ipv4HeaderLen:ipv4HeaderLen+minQuoted]...)
 			got := parseOK(t, timeExceeded(t, family.router, family.source, [4]byte{}, quote))
-			if diff := cmp.Diff(quoteOf(flow, goldenMark, minQuoted), got.Quote, replyOptions()); diff != "" {
+			if diff := cmp.Diff(quoteOf(flow, goldenID, minQuoted), got.Quote, replyOptions()); diff != "" {
 				t.Errorf("%v with %d words of options (-want +got):\n%s", typ, words, diff)
 			}
 		}
@@ -39,9 +39,9 @@ func TestEightQuotedBytesSuffice(t *testing.T) {
 		if flow.Source.Is6() {
 			headerLen, router = ipv6HeaderLen, families[1].router
 		}
-		probe := build(t, flow, goldenMark)
+		probe := build(t, flow, goldenID)
 		got := parseOK(t, timeExceeded(t, router, flow.Source, [4]byte{}, probe[:headerLen+8]))
-		want := quoteOf(flow, goldenMark, 8)
+		want := quoteOf(flow, goldenID, 8)
 		if diff := cmp.Diff(want, got.Quote, replyOptions()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -78,7 +78,7 @@ func TestIPv6ChecksumsAreFilledIn(t *testing.T) {
 	family := families[1]
 	addresses := append(family.source.AsSlice(), family.target.AsSlice()...)
 	for typ, protocol := range map[Type]uint8{ICMP: protocolICMPv6, UDP: protocolUDP, TCP: protocolTCP, GREEcho: protocolICMPv6} {
-		m := goldenMark
+		m := goldenID
 		m.TTL = 1 // so that nothing follows the inner packet
 		b := build(t, flowOf(typ, family.source, family.target), m)
 		segment := b[len(b)-segmentLen:]
@@ -99,7 +99,7 @@ func TestUDPChecksumIsNeverZero(t *testing.T) {
 		template := mustTemplate(t, flowOf(UDP, family.source, family.target))
 		b := make([]byte, template.Len(1))
 		for sequence := uint32(1); sequence <= 0xfffe; sequence++ {
-			template.Build(b, Mark{TTL: 1, IPID: 1, Sequence: sequence, Tag: uint64(sequence) * 0x9e3779b97f4a7c15})
+			template.Build(b, ProbeID{TTL: 1, IPID: 1, Sequence: sequence, Tag: uint64(sequence) * 0x9e3779b97f4a7c15})
 			segment := b[len(b)-segmentLen:]
 			if got := uint32(segment[udpChecksum])<<8 | uint32(segment[udpChecksum+1]); got != sequence {
 				t.Fatalf("checksum %#x, want %#x", got, sequence)
@@ -138,7 +138,7 @@ func TestShortGRE(t *testing.T) {
 // gopacket's ICMPv6 echo layer drops the payload, with it the tag.
 func TestICMPv6EchoPayloadSurvives(t *testing.T) {
 	got := parseOK(t, readHex(t, "reply", "echo-reply-v6.hex"))
-	if !got.HasTag || got.Tag != goldenMark.Tag {
+	if !got.HasTag || got.Tag != goldenID.Tag {
 		t.Errorf("tag %#x", got.Tag)
 	}
 }
@@ -150,7 +150,7 @@ func TestHighestPort(t *testing.T) {
 			flow := flowOf(typ, family.source, family.target)
 			flow.SourcePort, flow.TargetPort = 65535, 65535
 			for ttl := uint8(1); ttl <= 64; ttl++ {
-				m := goldenMark
+				m := goldenID
 				m.TTL, m.Sequence = ttl, uint32(ttl)
 				got := parseOK(t, timeExceeded(t, family.router, family.source, [4]byte{}, build(t, flow, m)))
 				if q := got.Quote; q.SourcePort != 65535 || q.TargetPort != 65535 {

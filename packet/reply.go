@@ -75,12 +75,12 @@ type Quote struct {
 
 	SourcePort, TargetPort uint16
 	EchoID                 uint16
-	Sequence               uint32 // as Mark.Sequence: echo sequence, UDP checksum (or its copy in the payload, if quoted), TCP sequence number, inner number of a keepalive
+	Sequence               uint32 // as ProbeID.Sequence: echo sequence, UDP checksum (or its copy in the payload, if quoted), TCP sequence number, inner number of a keepalive
 	HasSequence            bool   // false for a GRE quote that ends before the inner number
 	Checksum               uint16 // ICMP: of the echo request
 	Key                    uint32 // GRE
 	HasKey                 bool
-	Tag                    uint64 // as Mark.Tag (of TCP, its low 32 bits), when the quote is long enough to hold it and it is not 0, as in padding
+	Tag                    uint64 // as ProbeID.Tag (of TCP, its low 32 bits), when the quote is long enough to hold it and it is not 0, as in padding
 	HasTag                 bool
 }
 

@@ -60,7 +60,7 @@ func writeSYN(segment []byte, flow Flow) {
 	})
 }
 
-func patchTCP(b []byte, base uint16, m Mark) {
+func patchTCP(b []byte, base uint16, m ProbeID) {
 	timestamp := uint32(m.Tag)
 	binary.BigEndian.PutUint32(b[tcpSequence:], m.Sequence)
 	binary.BigEndian.PutUint32(b[tcpTimestamp:], timestamp)

@@ -128,8 +128,8 @@ func (t *Template) padding(ttl uint8) int {
 
 // Build writes the probe that m describes to the start of dst, which must have
 // room (capacity) for MaxProbeLen bytes, and returns its length. It does not
-// check m: see Mark for what its fields must not be.
-func (t *Template) Build(dst []byte, m Mark) int {
+// check m: see ProbeID for what its fields must not be.
+func (t *Template) Build(dst []byte, m ProbeID) int {
 	padding := t.padding(m.TTL)
 	dst = dst[:len(t.bytes)+padding]
 	copy(dst, t.bytes)

@@ -25,7 +25,7 @@ func TestBuildGolden(t *testing.T) {
 			return
 		}
 		examples++
-		if diff := cmp.Diff(readHex(t, "probe", name), build(t, flow, goldenMark)); diff != "" {
+		if diff := cmp.Diff(readHex(t, "probe", name), build(t, flow, goldenID)); diff != "" {
 			t.Errorf("probe (-want +got):\n%s", diff)
 		}
 	})
@@ -77,9 +77,9 @@ func TestNewTemplateRefuses(t *testing.T) {
 	}
 }
 
-// drawMark draws any mark that Mark's rules allow.
-func drawMark(t *rapid.T) Mark {
-	m := Mark{
+// drawID draws any identity that ProbeID's rules allow.
+func drawID(t *rapid.T) ProbeID {
+	m := ProbeID{
 		TTL:  rapid.Uint8Range(1, 255).Draw(t, "ttl"),
 		IPID: rapid.Uint16Range(1, 0xffff).Draw(t, "ipid"),
 		Tag:  rapid.Uint64Min(1).Draw(t, "tag"),
@@ -139,7 +139,7 @@ func TestTemplateFor(t *testing.T) {
 func TestBuildMatchesGopacket(t *testing.T) {
 	eachFlow(t, func(t *testing.T, base Flow) {
 		rapid.Check(t, func(rt *rapid.T) {
-			flow, m := drawFlow(rt, base), drawMark(rt)
+			flow, m := drawFlow(rt, base), drawID(rt)
 			got := build(t, flow, m)
 			if len(got) != mustTemplate(t, flow).Len(m.TTL) || len(got) > MaxProbeLen {
 				rt.Fatalf("%d bytes", len(got))
@@ -159,7 +159,7 @@ func TestFlowIsConstant(t *testing.T) {
 	eachFlow(t, func(t *testing.T, base Flow) {
 		rapid.Check(t, func(rt *rapid.T) {
 			flow := drawFlow(rt, base)
-			hashed := func(m Mark) []byte {
+			hashed := func(m ProbeID) []byte {
 				b := build(t, flow, m)
 				at := ipv6HeaderLen
 				if flow.Source.Is4() {
@@ -174,7 +174,7 @@ func TestFlowIsConstant(t *testing.T) {
 				constant := map[Type]int{ICMP: icmpSequence, GRE: 8 + at + keepaliveSequence, GREEcho: 8 + at + icmpSequence}
 				return b[:at+stdcmp.Or(constant[flow.Type], 4)]
 			}
-			first, second := drawMark(rt), drawMark(rt)
+			first, second := drawID(rt), drawID(rt)
 			if diff := cmp.Diff(hashed(first), hashed(second)); diff != "" {
 				rt.Fatalf("%+v and %+v differ:\n%s", first, second, diff)
 			}
@@ -220,8 +220,8 @@ func TestProbeLengths(t *testing.T) {
 func TestBuildRewritesAll(t *testing.T) {
 	eachFlow(t, func(t *testing.T, flow Flow) {
 		dirty := bytes.Repeat([]byte{0xa5}, MaxProbeLen+1)
-		n := mustTemplate(t, flow).Build(dirty[:0], goldenMark)
-		if diff := cmp.Diff(build(t, flow, goldenMark), dirty[:n]); diff != "" {
+		n := mustTemplate(t, flow).Build(dirty[:0], goldenID)
+		if diff := cmp.Diff(build(t, flow, goldenID), dirty[:n]); diff != "" {
 			t.Errorf("(-clean +dirty):\n%s", diff)
 		}
 		if dirty[n] != 0xa5 {
@@ -233,7 +233,7 @@ func TestBuildRewritesAll(t *testing.T) {
 func TestBuildAllocatesNothing(t *testing.T) {
 	eachFlow(t, func(t *testing.T, flow Flow) {
 		template, b := mustTemplate(t, flow), make([]byte, MaxProbeLen)
-		m := goldenMark
+		m := goldenID
 		if n := testing.AllocsPerRun(100, func() { m.Sequence++; template.Build(b, m) }); n != 0 {
 			t.Errorf("%v allocations", n)
 		}
@@ -245,7 +245,7 @@ func BenchmarkBuild(b *testing.B) {
 		for _, typ := range allTypes {
 			b.Run(typ.String()+"-"+family.name, func(b *testing.B) {
 				template, dst := mustTemplate(b, flowOf(typ, family.source, family.target)), make([]byte, MaxProbeLen)
-				m := goldenMark
+				m := goldenID
 				b.ReportAllocs()
 				for b.Loop() {
 					m.Sequence++

@@ -22,13 +22,13 @@ type Route struct {
 // destination and protocol are read from its IP header.
 type Outgoing struct {
 	Bytes     []byte // whole IP packet, IPv4 or IPv6
-	Token     uint32 // handed back with the packet's transmit Stamp
+	TxID      uint32 // handed back with the packet's transmit Stamp
 	Interface int    // as in the flow's Route
 }
 
-// Stamp is the kernel's word on when an Outgoing packet left.
+// Stamp is the timestamp of an Outgoing packet: when it left, by the kernel.
 type Stamp struct {
-	Token uint32
+	TxID uint32
 	// Wall is the transmit time by CLOCK_REALTIME, nanoseconds since 1970.
 	Wall int64
 }

@@ -79,7 +79,7 @@ type codec struct {
 	// patch writes what differs between the probes of a flow. base is the
 	// folded sum of the named segment and, where the checksum covers one, of
 	// the pseudo header.
-	patch func(segment []byte, base uint16, m Mark)
+	patch func(segment []byte, base uint16, m ProbeID)
 	// pseudo: the checksum covers a pseudo header over IPv4 too, as it does
 	// over IPv6 (RFC 8200 section 8.1).
 	pseudo bool
@@ -91,7 +91,7 @@ type codec struct {
 	answer func(b []byte, r *Reply) error
 }
 
-// Numbering is how the probes of a flow are told apart, by Mark.Sequence.
+// Numbering is how the probes of a flow are told apart, by ProbeID.Sequence.
 type Numbering uint8
 
 // The numberings.

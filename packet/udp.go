@@ -35,7 +35,7 @@ func nameSourcePort(segment []byte, flow Flow) {
 	binary.BigEndian.PutUint16(segment, flow.SourcePort)
 }
 
-func patchUDP(b []byte, base uint16, m Mark) {
+func patchUDP(b []byte, base uint16, m ProbeID) {
 	sequence := uint16(m.Sequence)
 	binary.BigEndian.PutUint16(b[udpChecksum:], sequence)
 	binary.BigEndian.PutUint16(b[udpSequence:], sequence)

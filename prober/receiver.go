@@ -169,7 +169,7 @@ func (e *Engine) drainStamps(into []packet.Stamp) {
 
 // stamp notes when a probe left. The caller holds mu.
 func (e *Engine) stamp(s packet.Stamp) {
-	m, ok := e.registry.ByTxID(s.Token)
+	m, ok := e.registry.ByTxID(s.TxID)
 	if !ok || int(m.Flow) >= len(m.Owner.flows) {
 		return
 	}

@@ -58,7 +58,7 @@ func (r *reflector) Send(packets []packet.Outgoing) (int, error) {
 		slot := &r.ring[r.tail%uint(len(r.ring))]
 		slot.wall = wall
 		reflect(slot.bytes[:], packets[i].Bytes)
-		r.stamps = append(r.stamps, packet.Stamp{Token: packets[i].Token, Wall: wall})
+		r.stamps = append(r.stamps, packet.Stamp{TxID: packets[i].TxID, Wall: wall})
 		r.tail++
 	}
 	r.filled.Broadcast()

@@ -151,7 +151,7 @@ func (e *Engine) add(batch *txBatch, t *trace, s strategy.Step, now mono.Instant
 	n := f.template.Build(batch.buffers[batch.count][:], e.registry.Probe(&t.lease, flow, s.TTL))
 	batch.packets[batch.count] = packet.Outgoing{
 		Bytes:     batch.buffers[batch.count][:n],
-		Token:     t.lease.TxID(flow, s.TTL),
+		TxID:      t.lease.TxID(flow, s.TTL),
 		Interface: f.egress.Interface,
 	}
 	batch.probes[batch.count] = outgoing{trace: t, flow: flow, ttl: ttl, prefix: t.prefix}

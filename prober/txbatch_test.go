@@ -14,7 +14,7 @@ func TestRefreshDropsWhatIsPastTheEnd(t *testing.T) {
 	var batch txBatch
 	for ttl := 1; ttl <= 4; ttl++ {
 		trace.register(0, ttl, 0, 0)
-		batch.packets[batch.count] = packet.Outgoing{Bytes: batch.buffers[batch.count][:1], Token: uint32(ttl)}
+		batch.packets[batch.count] = packet.Outgoing{Bytes: batch.buffers[batch.count][:1], TxID: uint32(ttl)}
 		batch.probes[batch.count] = outgoing{trace: trace, ttl: ttl}
 		batch.count++
 	}
@@ -23,7 +23,7 @@ func TestRefreshDropsWhatIsPastTheEnd(t *testing.T) {
 		t.Fatal(f)
 	}
 	batch.refresh(7, 0)
-	if batch.count != 2 || batch.probes[1].ttl != 2 || batch.packets[1].Token != 2 {
+	if batch.count != 2 || batch.probes[1].ttl != 2 || batch.packets[1].TxID != 2 {
 		t.Errorf("%d probes are left, want those to TTL 1 and 2", batch.count)
 	}
 	for ttl := 1; ttl <= 4; ttl++ {

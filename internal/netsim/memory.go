@@ -161,7 +161,7 @@ func (m *Memory) sendOne(p *packet.Outgoing) error {
 	if wall, ok := m.host.stamp(&m.host.Transmit, drawTransmitStamp, m.sent, at, m.start); ok && len(m.stamps) < stampBacklog {
 		m.stamps = append(m.stamps, waitingStamp{
 			ready: at + m.host.Transmit.Delay,
-			stamp: packet.Stamp{Token: p.Token, Wall: wall},
+			stamp: packet.Stamp{TxID: p.TxID, Wall: wall},
 		})
 	}
 	if !m.firewall.out(bytes) {

@@ -48,7 +48,7 @@ func inMemory(t *testing.T, s *netsim.Scenario, test func(t *testing.T, m *netsi
 func outgoing(t *testing.T, ipv6 bool, probes ...probe) []packet.Outgoing {
 	var out []packet.Outgoing
 	for i, p := range probes {
-		out = append(out, packet.Outgoing{Bytes: p.bytes(t, ipv6), Token: uint32(100 + i)})
+		out = append(out, packet.Outgoing{Bytes: p.bytes(t, ipv6), TxID: uint32(100 + i)})
 	}
 	return out
 }
@@ -90,7 +90,7 @@ func TestMemoryRoundTrip(t *testing.T) {
 		}
 		var stamps [3]packet.Stamp
 		n := m.Stamps(stamps[:])
-		want := []packet.Stamp{{Token: 100, Wall: start.UnixNano()}, {Token: 101, Wall: start.UnixNano()}}
+		want := []packet.Stamp{{TxID: 100, Wall: start.UnixNano()}, {TxID: 101, Wall: start.UnixNano()}}
 		if diff := cmp.Diff(want, stamps[:n]); diff != "" {
 			t.Errorf("stamps (-want +got):\n%s", diff)
 		}

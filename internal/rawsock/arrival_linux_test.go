@@ -53,14 +53,14 @@ func TestArrival(t *testing.T) {
 				{protocolUDP, trial.udp(t, 53, last+1), trial.udp(t, 53, last)},
 				{protocolGRE, trial.udp(t, 53, first-1), trial.gre(t)},
 			} {
-				sendAll(t, near, packet.Outgoing{Bytes: c.dropped, Token: 1}, packet.Outgoing{Bytes: c.passed, Token: 2})
+				sendAll(t, near, packet.Outgoing{Bytes: c.dropped, TxID: 1}, packet.Outgoing{Bytes: c.passed, TxID: 2})
 				got := next(t, arrivals)
 				// What is dropped can draw an error from this host's kernel.
 				for (got.Protocol == protocolICMP || got.Protocol == protocolICMPv6) && got.Protocol != c.protocol {
 					got = next(t, arrivals)
 				}
 				stamps := stampsOf(near)
-				if len(stamps) != 2 || stamps[0].Token != 1 || stamps[1].Token != 2 {
+				if len(stamps) != 2 || stamps[0].TxID != 1 || stamps[1].TxID != 2 {
 					t.Fatalf("%s %v protocol %d: stamps %v, want one for each token", path.name, trial.to, c.protocol, stamps)
 				}
 				if stamps[1].Wall == 0 || got.Wall < stamps[1].Wall {

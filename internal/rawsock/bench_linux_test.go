@@ -14,7 +14,7 @@ func (l *lab) echoReplies(b *testing.B) []packet.Outgoing {
 	b.Helper()
 	packets := make([]packet.Outgoing, batch)
 	for i := range packets {
-		packets[i] = packet.Outgoing{Bytes: trial{from: l.near4, to: l.far4, payload: number(uint32(i))}.echoReply(b), Token: uint32(i)}
+		packets[i] = packet.Outgoing{Bytes: trial{from: l.near4, to: l.far4, payload: number(uint32(i))}.echoReply(b), TxID: uint32(i)}
 	}
 	return packets
 }

@@ -29,7 +29,7 @@ func TestClose(t *testing.T) {
 		}()
 	}
 	// One answer proves that at least one receiver runs.
-	sendAll(t, transport, packet.Outgoing{Bytes: trial{from: l.near4, to: l.far4}.icmp(t, 8, 128), Token: 1})
+	sendAll(t, transport, packet.Outgoing{Bytes: trial{from: l.near4, to: l.far4}.icmp(t, 8, 128), TxID: 1})
 	check(t, transport.Close())
 	for range transport.Receivers() {
 		select {

@@ -17,11 +17,11 @@ func (s *sender) takesForeign() bool {
 	if err != nil {
 		return false
 	}
-	forged := packet.Outgoing{Bytes: forgedError(s.v6, uint8(protocol)), Token: 0x666f7267, Interface: loopbackIndex}
+	forged := packet.Outgoing{Bytes: forgedError(s.v6, uint8(protocol)), TxID: 0x666f7267, Interface: loopbackIndex}
 	if _, err := s.send([]packet.Outgoing{forged}); err != nil {
 		return false
 	}
-	s.stamps.settle(forged.Token)
+	s.stamps.settle(forged.TxID)
 	return s.stamps.foreign.Swap(0) > 0
 }
 

@@ -38,7 +38,7 @@ func TestForeignErrors(t *testing.T) {
 				if before != 0 && i == 0 {
 					t.Errorf("%d foreign errors at the start", before)
 				}
-				probe := packet.Outgoing{Bytes: c.probe.udp(t, 1, 9), Token: 1}
+				probe := packet.Outgoing{Bytes: c.probe.udp(t, 1, 9), TxID: 1}
 				quote := append([]byte{}, probe.Bytes...)
 				quote[[...]int{9, 6}[i]] = 254
 				c.forged.payload = quote

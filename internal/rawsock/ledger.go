@@ -58,7 +58,7 @@ func (l *ledger) reserve(packets []packet.Outgoing, now time.Duration) {
 		if e.pending == 0 {
 			e.mixed = 0
 		}
-		e.number, e.token, e.series = number, packets[i].Token, l.series
+		e.number, e.token, e.series = number, packets[i].TxID, l.series
 		e.waiting = now >= e.mixed
 		e.pending++
 		e.expires = now + stampLife

@@ -12,7 +12,7 @@ import (
 func outgoing(tokens ...uint32) []packet.Outgoing {
 	packets := make([]packet.Outgoing, len(tokens))
 	for i, token := range tokens {
-		packets[i].Token = token
+		packets[i].TxID = token
 	}
 	return packets
 }
@@ -110,12 +110,12 @@ func TestLedgerNeverWrong(t *testing.T) {
 				sent := rapid.IntRange(0, n).Draw(t, "sent")
 				packets := make([]packet.Outgoing, n)
 				for i := range packets {
-					packets[i].Token = token
+					packets[i].TxID = token
 					token++
 				}
 				l.reserve(packets, now)
 				for _, p := range packets[:sent] {
-					inFlight = append(inFlight, flight{kernel, p.Token, now})
+					inFlight = append(inFlight, flight{kernel, p.TxID, now})
 					kernel++
 				}
 				l.commit(n, sent)

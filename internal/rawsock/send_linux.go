@@ -139,7 +139,7 @@ func (s *sender) send(packets []packet.Outgoing) (int, error) {
 		// refusal it may or may not have numbered and even stamped it. Why it
 		// stopped short of a whole batch it says on the next call only.
 		if errno != unix.EAGAIN {
-			s.stamps.settle(packets[sent].Token)
+			s.stamps.settle(packets[sent].TxID)
 		}
 		doubted := s.stamps.foreign.Load() != foreign
 		switch {
@@ -167,7 +167,7 @@ func (s *sender) load(i int, p *packet.Outgoing) {
 			s.names6[i].Port = port16(uint16(b[6]))
 		}
 		c := &s.controls6[i]
-		c.info.Addr, c.info.Ifindex, c.token = [16]byte(b[8:24]), uint32(p.Interface), p.Token
+		c.info.Addr, c.info.Ifindex, c.token = [16]byte(b[8:24]), uint32(p.Interface), p.TxID
 		if p.Interface != 0 {
 			c.info.Addr = [16]byte{} // with a source, an interface is a mere preference
 		}
@@ -175,7 +175,7 @@ func (s *sender) load(i int, p *packet.Outgoing) {
 	}
 	s.names4[i].Addr = [4]byte(b[16:ip4HeaderLen])
 	c := &s.controls4[i]
-	c.info.Spec_dst, c.info.Ifindex, c.token = [4]byte(b[12:16]), int32(p.Interface), p.Token
+	c.info.Spec_dst, c.info.Ifindex, c.token = [4]byte(b[12:16]), int32(p.Interface), p.TxID
 	if s.protocol {
 		c.protocol = int32(b[9])
 	}

@@ -53,7 +53,7 @@ func TestSendRefused(t *testing.T) {
 		{"no IPv6", only4, v6.udp(t, 1, 1), unix.EAFNOSUPPORT},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			good := packet.Outgoing{Bytes: v4.udp(t, 1, far.Ports()[0]), Token: 5}
+			good := packet.Outgoing{Bytes: v4.udp(t, 1, far.Ports()[0]), TxID: 5}
 			packets := []packet.Outgoing{good, good, {Bytes: c.bytes}, good}
 			sent, err := c.via.Senders()[0].Send(packets)
 			if sent != 2 || !errors.Is(err, c.want) {
@@ -114,11 +114,11 @@ func TestSendQueueFull(t *testing.T) {
 			}
 			stamps := stampsOf(near)
 			for _, stamp := range stamps {
-				received, ok := byTime[stamp.Token]
+				received, ok := byTime[stamp.TxID]
 				if !ok || received < stamp.Wall || received-stamp.Wall > int64(patience) {
 					t.Errorf("stamp %v for a packet received at %d", stamp, received)
 				}
-				delete(byTime, stamp.Token)
+				delete(byTime, stamp.TxID)
 			}
 			// By number alone, stamps that come out of a queue after a refusal
 			// cannot all be told apart, and are dropped.
@@ -141,11 +141,11 @@ func TestSendDeviceFull(t *testing.T) {
 			refused, want := 0, map[uint32]bool{}
 			for i := range uint32(20) {
 				for j := range packets {
-					packets[j] = packet.Outgoing{Bytes: trial{from: from, to: from.Next()}.udp(t, 1, 9), Token: i<<8 + uint32(j)}
+					packets[j] = packet.Outgoing{Bytes: trial{from: from, to: from.Next()}.udp(t, 1, 9), TxID: i<<8 + uint32(j)}
 				}
 				sent, err := transport.Senders()[0].Send(packets)
 				for _, p := range packets[:sent] {
-					want[p.Token] = true
+					want[p.TxID] = true
 				}
 				if err != nil {
 					refused++
@@ -156,7 +156,7 @@ func TestSendDeviceFull(t *testing.T) {
 			}
 			got := map[uint32]bool{}
 			for _, stamp := range stampsOf(transport) {
-				got[stamp.Token] = true
+				got[stamp.TxID] = true
 			}
 			if refused == 0 || len(want) == 0 {
 				t.Fatalf("%d sent, %d refused, want some of both", len(want), refused)

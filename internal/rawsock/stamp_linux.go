@@ -117,7 +117,7 @@ func (r *stampReader) settle(refused uint32) {
 		n, more := r.drain(one[:], true)
 		for _, stamp := range one[:n] {
 			switch {
-			case stamp.Token == refused:
+			case stamp.TxID == refused:
 				r.due.Add(1) // it was not counted as due
 			case len(r.aside) == cap(r.aside):
 				r.lost.Add(1)
@@ -165,7 +165,7 @@ func (r *stampReader) drain(into []packet.Stamp, always bool) (n int, more bool)
 				continue
 			}
 		}
-		into[n] = packet.Stamp{Token: number, Wall: wall}
+		into[n] = packet.Stamp{TxID: number, Wall: wall}
 		n++
 	}
 	return n, got == want

@@ -41,7 +41,7 @@ func (l *lab) numbered(t testing.TB, port uint16, count int) []packet.Outgoing {
 		if i%3 == 1 {
 			p.from, p.to = l.near6, l.far6
 		}
-		packets[i] = packet.Outgoing{Bytes: p.udp(t, 53, port), Token: token}
+		packets[i] = packet.Outgoing{Bytes: p.udp(t, 53, port), TxID: token}
 	}
 	return packets
 }
@@ -61,10 +61,10 @@ func checkStamps(t *testing.T, sent []uint32, stamps []packet.Stamp, arrivals <-
 	}
 	transmitted := map[uint32]int64{}
 	for _, stamp := range stamps {
-		if _, twice := transmitted[stamp.Token]; twice {
-			t.Errorf("two stamps for token %#x", stamp.Token)
+		if _, twice := transmitted[stamp.TxID]; twice {
+			t.Errorf("two stamps for token %#x", stamp.TxID)
 		}
-		transmitted[stamp.Token] = stamp.Wall
+		transmitted[stamp.TxID] = stamp.Wall
 	}
 	if want := slices.Sorted(slices.Values(sent)); !slices.Equal(want, slices.Sorted(maps.Keys(transmitted))) {
 		t.Fatalf("stamps for %d tokens, want exactly the %d sent", len(transmitted), len(want))
@@ -94,7 +94,7 @@ func TestStamps(t *testing.T) {
 				sendAll(t, near, batch...)
 				stamps = append(stamps, stampsOf(near)...)
 				for _, p := range batch {
-					sent = append(sent, p.Token)
+					sent = append(sent, p.TxID)
 				}
 			}
 			checkStamps(t, sent, stamps, arrivals)
@@ -142,7 +142,7 @@ func TestStampsAmongRefusals(t *testing.T) {
 			for i := 0; i < len(packets); i++ {
 				n, err := near.Senders()[0].Send(packets[i:min(i+80, len(packets))])
 				for range n {
-					sent = append(sent, packets[i].Token)
+					sent = append(sent, packets[i].TxID)
 					i++
 				}
 				if i%4 == 0 {
@@ -209,7 +209,7 @@ func TestNoAllocations(t *testing.T) {
 				if i%2 == 0 {
 					to = l.near4
 				}
-				answers[i] = packet.Outgoing{Bytes: trial{from: to, to: to}.udp(t, 53, near.Ports()[0]), Token: uint32(i)}
+				answers[i] = packet.Outgoing{Bytes: trial{from: to, to: to}.udp(t, 53, near.Ports()[0]), TxID: uint32(i)}
 			}
 			full := packet.Outgoing{Bytes: trial{from: l.near4, to: elsewhere4}.udp(t, 1, 1)}
 			stamps := make([]packet.Stamp, 64)

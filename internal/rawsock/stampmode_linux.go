@@ -46,8 +46,8 @@ func (s *sender) use(mode stampMode) bool {
 func (s *sender) stampsWork() bool {
 	trial := loopbackPacket(s.v6)
 	packets := [...]packet.Outgoing{
-		{Bytes: trial, Token: 0x70726f62, Interface: loopbackIndex},
-		{Bytes: trial, Token: 0x61676e74, Interface: loopbackIndex},
+		{Bytes: trial, TxID: 0x70726f62, Interface: loopbackIndex},
+		{Bytes: trial, TxID: 0x61676e74, Interface: loopbackIndex},
 	}
 	if _, err := s.send(packets[:]); err != nil {
 		return !errors.Is(err, unix.EINVAL) && (s.mode == stampToken || numbersRaw())
@@ -57,7 +57,7 @@ func (s *sender) stampsWork() bool {
 		return false
 	}
 	for i := range packets {
-		if stamps[i].Token != packets[i].Token {
+		if stamps[i].TxID != packets[i].TxID {
 			return false
 		}
 	}

@@ -166,7 +166,7 @@ func (u *uplinks) probe(t testing.TB, transport *Transport, typ packet.Type, tar
 	}
 	for i := range ways {
 		b := make([]byte, packet.MaxProbeLen)
-		n := template.Build(b, packet.Mark{TTL: uint8(1 + i), IPID: uint16(1 + i), Sequence: uint32(1 + i), Tag: uint64(1 + i)})
+		n := template.Build(b, packet.ProbeID{TTL: uint8(1 + i), IPID: uint16(1 + i), Sequence: uint32(1 + i), Tag: uint64(1 + i)})
 		sendAll(t, transport, packet.Outgoing{Bytes: b[:n], Interface: routes[0].Interface})
 		ways[i].uplink, ways[i].source = u.arrival(t, target)
 	}

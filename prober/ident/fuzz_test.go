@@ -17,7 +17,7 @@ var sharedRegistry = sync.OnceValue(func() *Registry[string] { return New[string
 type sentProbe struct {
 	lease     *Lease[string]
 	flow, ttl int
-	mark      packet.Mark
+	id        packet.ProbeID
 	bytes     []byte
 }
 
@@ -75,8 +75,8 @@ func send(t testing.TB, r *Registry[string], l *Lease[string], flow, ttl int) se
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := sentProbe{lease: l, flow: flow, ttl: ttl, mark: r.Probe(l, flow, uint8(ttl)), bytes: make([]byte, packet.MaxProbeLen)}
-	p.bytes = p.bytes[:template.Build(p.bytes, p.mark)]
+	p := sentProbe{lease: l, flow: flow, ttl: ttl, id: r.Probe(l, flow, uint8(ttl)), bytes: make([]byte, packet.MaxProbeLen)}
+	p.bytes = p.bytes[:template.Build(p.bytes, p.id)]
 	return p
 }
 
@@ -145,13 +145,13 @@ func (a answering) holdMatch(t *testing.T, m Match[string], r *packet.Reply) {
 func (p *sentProbe) quotedBy(q *packet.Quote) bool {
 	f := &p.lease.flows[p.flow]
 	v4 := p.lease.Target.Is4()
-	tagged := q.HasTag && q.Tag == p.mark.Tag
+	tagged := q.HasTag && q.Tag == p.id.Tag
 	labelled := !v4 && q.FlowLabel == f.label()
-	numbered := uint16(q.Sequence) == uint16(p.mark.Sequence)
+	numbered := uint16(q.Sequence) == uint16(p.id.Sequence)
 	if q.Target != p.lease.Target {
 		return false
 	}
-	identified := v4 && q.IPID == p.mark.IPID
+	identified := v4 && q.IPID == p.id.IPID
 	summed := q.Checksum == f.Checksum()
 	endpoint := q.SourcePort == f.SourcePort && q.TargetPort == p.lease.Port
 	switch p.lease.Type {
@@ -160,7 +160,7 @@ func (p *sentProbe) quotedBy(q *packet.Quote) bool {
 	case packet.UDP:
 		return endpoint && (tagged || numbered || identified)
 	case packet.TCP:
-		return endpoint && (q.Sequence == p.mark.Sequence || q.HasTag && uint32(q.Tag) == uint32(p.mark.Tag) || identified)
+		return endpoint && (q.Sequence == p.id.Sequence || q.HasTag && uint32(q.Tag) == uint32(p.id.Tag) || identified)
 	}
 	return q.Key == f.Key() && (tagged || identified || int(q.Length) == len(p.bytes) || q.HasSequence && numbered && q.EchoID == uint16(f.ID))
 }
@@ -168,18 +168,18 @@ func (p *sentProbe) quotedBy(q *packet.Quote) bool {
 // answeredBy: the reply of the target holds what was sent to it.
 func (p *sentProbe) answeredBy(r *packet.Reply) bool {
 	f := &p.lease.flows[p.flow]
-	numbered := r.HasSequence && uint16(r.Sequence) == uint16(p.mark.Sequence)
+	numbered := r.HasSequence && uint16(r.Sequence) == uint16(p.id.Sequence)
 	switch r.Kind {
 	case packet.EchoReply:
-		return r.EchoID == uint16(f.ID) && uint16(r.Sequence) == uint16(p.mark.Sequence) &&
-			(r.HasTag && r.Tag == p.mark.Tag || p.lease.Type == packet.ICMP && r.From == p.lease.Target)
+		return r.EchoID == uint16(f.ID) && uint16(r.Sequence) == uint16(p.id.Sequence) &&
+			(r.HasTag && r.Tag == p.id.Tag || p.lease.Type == packet.ICMP && r.From == p.lease.Target)
 	case packet.SynAck, packet.Reset:
 		return r.From == p.lease.Target && r.SourcePort == p.lease.Port && r.TargetPort == f.SourcePort &&
-			(r.Sequence == p.mark.Sequence || r.Kind == packet.Reset && r.Sequence+1 == p.mark.Sequence)
+			(r.Sequence == p.id.Sequence || r.Kind == packet.Reset && r.Sequence+1 == p.id.Sequence)
 	case packet.UDPAnswer:
 		return r.From == p.lease.Target && r.SourcePort == p.lease.Port && r.TargetPort == f.SourcePort && numbered
 	case packet.Decapsulated:
-		return r.From == p.lease.Target && r.Key == f.Key() && r.Tag == p.mark.Tag
+		return r.From == p.lease.Target && r.Key == f.Key() && r.Tag == p.id.Tag
 	}
 	return false
 }

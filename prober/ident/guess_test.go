@@ -32,7 +32,7 @@ func guessed(t *testing.T, typ packet.Type) (*Lease[string], *Registry[string]) 
 // makes it that quotes 8 bytes.
 func quoteOf(t *testing.T, l *Lease[string], id *Registry[string], flow, ttl int) packet.Quote {
 	p := send(t, id, l, flow, ttl)
-	m, f := p.mark, &l.flows[flow]
+	m, f := p.id, &l.flows[flow]
 	q := packet.Quote{Type: l.Type, Source: f.Source, Target: l.Target, TTL: 1, IPID: m.IPID, Length: uint32(len(p.bytes))}
 	switch l.Type {
 	case packet.ICMP:

@@ -52,7 +52,7 @@ func guessError(a *answering, random *rand.Rand, r *packet.Reply) {
 	q := &r.Quote
 	q.Type, q.Source, q.Target, q.TTL = p.lease.Type, p.lease.flows[0].Source, p.lease.Target, 1
 	q.IPID, q.FlowLabel, q.Tag, q.HasTag = uint16(random.Uint32()), random.Uint32N(1<<20), random.Uint64(), true
-	q.Sequence, q.HasSequence = p.mark.Sequence, true
+	q.Sequence, q.HasSequence = p.id.Sequence, true
 	switch p.lease.Type {
 	case packet.ICMP:
 		q.EchoID, q.Checksum = uint16(random.Uint32()), uint16(random.Uint32())
@@ -71,7 +71,7 @@ func guessError(a *answering, random *rand.Rand, r *packet.Reply) {
 // guessReply is an answer in the target's own name.
 func guessReply(a *answering, random *rand.Rand, r *packet.Reply) {
 	p := &a.probes[random.IntN(len(a.probes))]
-	*r = packet.Reply{IPv6: p.lease.Target.Is6(), From: p.lease.Target, To: p.lease.flows[0].Source, HasSequence: true, Sequence: p.mark.Sequence}
+	*r = packet.Reply{IPv6: p.lease.Target.Is6(), From: p.lease.Target, To: p.lease.flows[0].Source, HasSequence: true, Sequence: p.id.Sequence}
 	switch p.lease.Type {
 	case packet.ICMP:
 		r.Kind, r.Type = packet.EchoReply, packet.ICMP

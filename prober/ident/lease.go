@@ -43,9 +43,9 @@ func (l *Lease[O]) Forgery() { l.forged++ }
 
 // Probe is called for each probe before it is sent, in the order of sending,
 // and returns what it carries.
-func (r *Registry[O]) Probe(l *Lease[O], flow int, ttl uint8) packet.Mark {
+func (r *Registry[O]) Probe(l *Lease[O], flow int, ttl uint8) packet.ProbeID {
 	f := &l.flows[flow]
-	m := packet.Mark{TTL: ttl, IPID: f.ipid(ttl)}
+	m := packet.ProbeID{TTL: ttl, IPID: f.ipid(ttl)}
 	switch l.Type.Numbering() {
 	case packet.BySYN:
 		offset := f.nextSYN(ttl) * synStep

@@ -288,11 +288,11 @@ func TestRepeatingFlows(t *testing.T) {
 	sequences := map[uint32]bool{}
 	for ttl := 5; ttl >= 1; ttl-- {
 		p := send(t, id, l, 3, ttl)
-		sequences[p.mark.Sequence] = true
-		q := packet.Quote{Type: packet.TCP, Target: l.Target, SourcePort: l.flows[3].SourcePort, TargetPort: l.Port, Sequence: p.mark.Sequence, HasSequence: true}
+		sequences[p.id.Sequence] = true
+		q := packet.Quote{Type: packet.TCP, Target: l.Target, SourcePort: l.flows[3].SourcePort, TargetPort: l.Port, Sequence: p.id.Sequence, HasSequence: true}
 		stamped, identified := q, q
-		stamped.Tag, stamped.HasTag = p.mark.Tag, true
-		identified.IPID = p.mark.IPID
+		stamped.Tag, stamped.HasTag = p.id.Tag, true
+		identified.IPID = p.id.IPID
 		for _, q := range []packet.Quote{stamped, identified} {
 			m, why := id.Match(&packet.Reply{Kind: packet.TimeExceeded, Quote: q}, 0)
 			if why != Matched || m.Flow != 3 || int(m.TTL) != ttl || m.Evidence != Strong {
