@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +170,44 @@ func TestWaitingForFlows(t *testing.T) {
 		engine.mu.Unlock()
 		if left {
 			t.Error("something waits still")
+		}
+	})
+}
+
+// losingRoutes has no route but for the first time.
+type losingRoutes struct {
+	*netsim.Memory
+	lost bool
+}
+
+func (l *losingRoutes) Routes(flows []packet.RouteQuery, routes []packet.Route) error {
+	if l.lost {
+		return syscall.ENETUNREACH
+	}
+	l.lost = true
+	return l.Memory.Routes(flows, routes)
+}
+
+// TestRouteLostWhileTracing: a *RouteError says that nothing was sent, so that
+// another address is tried. A trace under way fails otherwise.
+func TestRouteLostWhileTracing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, err := netsim.New(netsim.Chain(3, 10*time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		engine, err := New(&losingRoutes{Memory: netsim.NewMemory(network, network.Host())}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer engine.Close()
+		spec, err := traceroute.Spec{Target: netip.MustParseAddr("198.18.255.1"), MaxTTL: 1}.Complete()
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := newTrace(spec, packet.ICMP, &growing{more: 1}, 1, make(chan struct{}, 1))
+		if _, err := engine.run(t.Context(), []*trace{one}); !errors.Is(err, syscall.ENETUNREACH) || isRouteError(err) {
+			t.Errorf("error %v", err)
 		}
 	})
 }

@@ -179,9 +179,11 @@ func (e *Engine) stamp(s packet.Stamp) {
 	if sl.state != sent {
 		return
 	}
-	sl.kernel = s.Wall
-	e.clock.transmitted(sl.sending())
-	t.departs(flow, ttl, e.clock.departed(sl.sending()), sl.epoch)
+	at := sl.sending()
+	at.kernel = s.Wall
+	e.clock.transmitted(at)
+	at.user = e.clock.departed(at)
+	t.departs(flow, ttl, at)
 	if sl.answer != 0 {
 		t.changes.at(ttl) // its RTT
 	}

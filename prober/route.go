@@ -121,6 +121,8 @@ func (e *Engine) route(traces []*trace) error {
 	if err := r.decide(e.transport, traces[0].lease.Target); err != nil {
 		return err
 	}
+	e.mu.Lock() // somebody may have guessed an identifier
+	defer e.mu.Unlock()
 	n := 0
 	for _, t := range traces {
 		for i := range t.flows {
@@ -134,14 +136,16 @@ func (e *Engine) route(traces []*trace) error {
 }
 
 // routeFlows is route for further flows of a trace, the first of which has the
-// given index.
+// given index. Since the trace has begun, its error is no *RouteError.
 func (e *Engine) routeFlows(t *trace, first int, flows []flow) error {
 	r := e.routings.get()
 	defer e.routings.pool.Put(r)
 	for i := range flows {
 		r.queries = append(r.queries, t.routeQuery(first+i))
 	}
-	if err := r.decide(e.transport, t.lease.Target); err != nil {
+	if err := r.decide(e.transport, t.lease.Target); isRouteError(err) {
+		return fmt.Errorf("prober: %w", errors.Unwrap(err))
+	} else if err != nil {
 		return err
 	}
 	for i := range flows {

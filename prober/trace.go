@@ -154,13 +154,13 @@ func (t *trace) register(flow, ttl int, now mono.Instant, epoch uint16) {
 	t.random = t.random*1664525 + 1013904223 // the generator of Numerical Recipes, 7.1
 }
 
-// departs sets the time at which a registered probe leaves.
-func (t *trace) departs(flow, ttl int, at mono.Instant, epoch uint16) {
+// departs sets when a registered probe leaves, or has left.
+func (t *trace) departs(flow, ttl int, at sending) {
 	s := t.slot(flow, ttl)
-	s.epoch = epoch
-	if s.user != at {
-		s.user = at
-		t.strategy.Sent(flow, ttl, at)
+	moved := s.user != at.user
+	s.user, s.kernel, s.epoch = at.user, at.kernel, at.epoch
+	if moved {
+		t.strategy.Sent(flow, ttl, at.user)
 	}
 }
 
@@ -172,11 +172,11 @@ func (t *trace) withdraw(flow, ttl int) {
 	*s = slot{}
 	t.lease.Withdraw(flow, uint8(ttl))
 	t.strategy.Withdrawn(flow, ttl)
+	t.changes.at(ttl)
 	if t.flows[flow].repeats != 0 {
 		t.counts.Retried--
 		return
 	}
-	t.changes.at(ttl)
 	if answered {
 		t.placeInferred(flow)
 	}

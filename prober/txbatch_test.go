@@ -32,3 +32,17 @@ func TestRefreshDropsWhatIsPastTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestRefreshForgetsTheStamp: a probe that is sent again loses the stamp that the
+// host gave it before it refused it.
+func TestRefreshForgetsTheStamp(t *testing.T) {
+	trace := testTrace(t, traceroute.Spec{}, packet.UDP)
+	trace.register(0, 1, 0, 0)
+	trace.departs(0, 1, sending{kernel: 1})
+	batch := txBatch{count: 1}
+	batch.probes[0] = outgoing{trace: trace, ttl: 1}
+	batch.refresh(7, 1)
+	if got := trace.slot(0, 1).sending(); got != (sending{user: 7, epoch: 1}) {
+		t.Errorf("sent at %+v", got)
+	}
+}

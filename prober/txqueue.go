@@ -138,7 +138,7 @@ func (batch *txBatch) refresh(now mono.Instant, epoch uint16) {
 			p.prefix.Cancel()
 			continue
 		}
-		p.trace.departs(p.flow, p.ttl, now, epoch)
+		p.trace.departs(p.flow, p.ttl, sending{user: now, epoch: epoch}) // a stamp is of a sending that failed
 		batch.move(kept, i)
 		kept++
 	}
