@@ -22,6 +22,9 @@ const defaultColo = "loc01"
 // host. The caller calls closeAll once all runs have ended. The error matches
 // rawsock.ErrPrivilege when the process may not.
 func OpenTracer(ctx context.Context, s *settings.Trace) (traces *service.Service, closeAll func(), err error) {
+	if n := len(s.Targets); n > service.MaxTargets {
+		return nil, nil, fmt.Errorf("%d targets; one command traces at most %d", n, service.MaxTargets)
+	}
 	for _, target := range s.Targets {
 		if err := lookup.CheckTarget(target); err != nil {
 			return nil, nil, fmt.Errorf("target %q %w", target, err)
