@@ -98,7 +98,7 @@ const (
 	// Listen asks for everything to be received that arrived until Step.Wake:
 	// what is wanted then depends on it.
 	Listen
-	// Allocate asks for further flows.
+	// Allocate asks for further flows. The next one comes after Allocated only.
 	Allocate
 )
 
