@@ -119,12 +119,23 @@ func (p panicking) Annotate(ctx context.Context, addrs []netip.Addr) traceroute.
 func TestPanicOfAReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lines
+		colo := &fakeColo{name: "den01", live: func(ctx context.Context, target string, report func(...traceroute.Hop)) (*traceroute.Result, error) {
+			if err := after(ctx, time.Second); err != nil { // the POST is answered without hops
+				return nil, err
+			}
+			report(router(1, 3))
+			if err := after(ctx, time.Second); err != nil {
+				return nil, err
+			}
+			return reached(target)
+		}}
 		h := New(Config{
-			Service: newNamedService(t, panicking{}, shortened(reached)), Kept: v1.DefaultLimits(),
+			Service: newNamedService(t, panicking{}, colo), Kept: v1.DefaultLimits(),
 			Log: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		l := loadLaw(t)
 		_, result := l.request(t, h, http.MethodPost, nativePath, goodBody, "Prefer: respond-async")
+		time.Sleep(time.Second)
 		synctest.Wait()
 		started := time.Now()
 		events, _ := l.request(t, h, http.MethodGet, nativePath+"/"+result.TraceID+"/events", "")
