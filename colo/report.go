@@ -12,8 +12,10 @@ import (
 
 const (
 	// responderQueue is how many responders may wait to be reported, for each
-	// target of a batch; further ones are not.
-	responderQueue = 32
+	// target of a batch, and minResponderQueue for a batch of few; further ones are
+	// not.
+	responderQueue    = 8
+	minResponderQueue = 32
 
 	// respondersEvery is the minimum time between two reports of responders:
 	// many together cost less, and a look-up can wait that long.
@@ -47,7 +49,7 @@ func newReporter(batch traceroute.Batch, hops int, events chan<- traceroute.Even
 	n := len(batch.Targets)
 	r := &reporter{
 		spec: batch.Spec, hops: hops, events: events,
-		responders: make(chan prober.Responder, n*responderQueue), ended: make(chan ended, n), over: make([]bool, n),
+		responders: make(chan prober.Responder, max(minResponderQueue, n*responderQueue)), ended: make(chan ended, n), over: make([]bool, n),
 	}
 	if batch.Live {
 		r.updates = make(chan prober.Update, n)
@@ -119,7 +121,7 @@ func (r *reporter) reportResponders(next prober.Responder) {
 		}
 		if !r.over[next.Trace] && !r.redaction(next.Trace, next.Target).hides(next.Responder) {
 			if len(r.block) == cap(r.block) { // what has been sent stays as it is
-				r.block = append(make([]traceroute.Responder, 0, max(2*(len(r.block)-from), responderQueue)), r.block[from:]...)
+				r.block = append(make([]traceroute.Responder, 0, max(2*(len(r.block)-from), minResponderQueue)), r.block[from:]...)
 				from = 0
 			}
 			r.block = append(r.block, next.Responder)

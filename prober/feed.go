@@ -57,8 +57,8 @@ type changes struct {
 	news chan struct{} // capacity 1: something has changed; nil: no Updates are wanted
 	ttls uint64        // a bit for each TTL that has changed, from TTL 1 on
 	// expires is when a probe that was pending in the last Update will be lost,
-	// by TTL; 0: none was.
-	expires [traceroute.MaxTTLLimit + 1]mono.Instant
+	// by TTL, 0: none was; nil when no Updates are wanted.
+	expires []mono.Instant
 }
 
 func newChanges(feed Feed) *changes {
@@ -67,7 +67,7 @@ func newChanges(feed Feed) *changes {
 	}
 	c := &changes{feed: feed}
 	if feed.Updates != nil {
-		c.news = make(chan struct{}, 1)
+		c.news, c.expires = make(chan struct{}, 1), make([]mono.Instant, traceroute.MaxTTLLimit+1)
 	}
 	return c
 }

@@ -64,11 +64,13 @@ func (h *Handler) decode(w http.ResponseWriter, r *http.Request) (*service.Job, 
 
 // write answers target by target.
 func write(w http.ResponseWriter, traces []service.Trace, outcomes []traceroute.Outcome, notes traceroute.Notes) {
+	r := envelope.NewRenderer()
+	defer r.Release()
 	var messages []envelope.Message
 	entries := func(yield func([]byte) bool) {
 		for result, failures := range Targets(traces, outcomes, notes) {
 			messages = append(messages, failures...)
-			if !yield(envelope.Render(result)) {
+			if !yield(r.Render(result)) {
 				return
 			}
 		}
