@@ -19,7 +19,7 @@ import (
 
 	"probe-agent/api/cloudflare"
 	"probe-agent/api/envelope"
-	"probe-agent/api/v1"
+	v1 "probe-agent/api/v1"
 )
 
 const nativePath = v1.Prefix

@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api/v1"
 	"probe-agent/quota"
 	"probe-agent/traceroute"
 )
@@ -113,13 +112,13 @@ func TestStreamsAreNotAsync(t *testing.T) {
 }
 
 // A panic of a detached run is logged once, under the id of its request, and
-// whoever reads the trace learns of it.
+// shown to every reader of the trace.
 func TestDetachedPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lines
 		limiter := newLimiter(t, quota.Default())
 		bad := &fakeColo{name: "den01", live: walking(2, func(string) (*traceroute.Result, error) { panic("out of cheese") })}
-		h := New(Config{Service: newService(t, bad), Log: slog.New(slog.NewTextHandler(&log, nil)), Limiter: limiter, Kept: v1.DefaultLimits()})
+		h := New(Config{Service: newService(t, bad), Log: slog.New(slog.NewTextHandler(&log, nil)), Limiter: limiter, Kept: keptLimits()})
 		l := loadLaw(t)
 		posted, result := l.request(t, h, http.MethodPost, nativePath, goodBody, "Prefer: respond-async")
 		events, _ := l.request(t, h, http.MethodGet, nativePath+"/"+result.TraceID+"/events", "")

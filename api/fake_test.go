@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"probe-agent/api/v1"
+	v1 "probe-agent/api/v1"
 	"probe-agent/internal/panics"
 	"probe-agent/service"
 	"probe-agent/traceroute"
@@ -138,5 +138,8 @@ func newNamedService(t testing.TB, names service.Annotator, colos ...service.Col
 
 func newHandler(t testing.TB, colos ...service.Colo) *Handler {
 	t.Helper()
-	return New(Config{Service: newService(t, colos...), Log: quiet(), Kept: v1.DefaultLimits()})
+	return New(Config{Service: newService(t, colos...), Log: quiet(), Kept: keptLimits()})
 }
+
+// keptLimits keep all that a test traces.
+func keptLimits() v1.Limits { return v1.Limits{Traces: 1000, Bytes: 16 << 20, Age: 15 * time.Minute} }

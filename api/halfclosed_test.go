@@ -114,7 +114,7 @@ func checkAborted(t *testing.T, got []byte, accept string) {
 	if err := json.Unmarshal([]byte(last), &event); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
-	// Its id is that of the event before: whoever resumes after it misses nothing.
+	// Its id is that of the event before: a client that resumes after it misses nothing.
 	ids := regexp.MustCompile(`(?m)^(?:id: |\{"event":"[a-z]+","id":)([0-9]+)`).FindAllSubmatch(body, -1)
 	if n := len(ids); n < 2 || !bytes.Equal(ids[n-1][1], ids[n-2][1]) {
 		t.Errorf("ids %q", ids)

@@ -10,7 +10,7 @@ import (
 	"probe-agent/access"
 	"probe-agent/api/cloudflare"
 	"probe-agent/api/envelope"
-	"probe-agent/api/v1"
+	v1 "probe-agent/api/v1"
 	"probe-agent/quota"
 	"probe-agent/service"
 )

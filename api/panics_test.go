@@ -113,8 +113,8 @@ func TestPanicOfTheHandlerItself(t *testing.T) {
 	}
 }
 
-// An answer that has begun when its handler panics is cut, so that nobody takes it
-// for a whole one.
+// An answer that has begun when its handler panics is cut, so that no
+// client takes it for a whole one.
 func TestPanicInAnAnswer(t *testing.T) {
 	var log bytes.Buffer
 	half := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"probe-agent/api/v1"
 	"probe-agent/quota"
 	"probe-agent/traceroute"
 )
@@ -71,7 +70,7 @@ func TestRespondAsync(t *testing.T) {
 		limits := quota.Default()
 		limits.Requests, limits.Window = 5, time.Minute
 		limiter := newLimiter(t, limits)
-		h := New(Config{Service: newService(t, unequal()), Log: quiet(), Limiter: limiter, Kept: v1.DefaultLimits()})
+		h := New(Config{Service: newService(t, unequal()), Log: quiet(), Limiter: limiter, Kept: keptLimits()})
 		l := loadLaw(t)
 		ctx, leave := context.WithCancel(t.Context())
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, nativePath, strings.NewReader(twoTargets))
@@ -119,7 +118,7 @@ func TestRespondAsyncIsAdmitted(t *testing.T) {
 		limits := quota.Default()
 		limits.Traces, limits.Wait = 1, time.Second
 		limiter := newLimiter(t, limits)
-		h := New(Config{Service: newService(t, unequal()), Log: quiet(), Limiter: limiter, Kept: v1.DefaultLimits()})
+		h := New(Config{Service: newService(t, unequal()), Log: quiet(), Limiter: limiter, Kept: keptLimits()})
 		l := loadLaw(t)
 		started := time.Now()
 		if got, _ := l.request(t, h, http.MethodPost, nativePath, `{"targets":["192.0.2.2"]}`, "Prefer: respond-async"); got.status != http.StatusAccepted {
@@ -185,7 +184,7 @@ func TestCancel(t *testing.T) {
 // what another account asks for, as if it were unknown.
 func TestResourceRefusals(t *testing.T) {
 	k := newKeyring(t)
-	h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry, Kept: v1.DefaultLimits()})
+	h := New(Config{Service: newService(t, &fakeColo{name: "den01"}), Log: quiet(), Credentials: k.registry, Kept: keptLimits()})
 	l := loadLaw(t)
 	ops, key := "Authorization: "+k.shown("Bearer {ops}"), []string{"X-Auth-Email: ops@example.org", "X-Auth-Key: " + k.secrets["key"]}
 	_, mine := l.request(t, h, http.MethodPost, nativePath, goodBody, ops)

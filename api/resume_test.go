@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"probe-agent/api/v1"
 	"probe-agent/traceroute"
 )
 
@@ -87,7 +86,7 @@ func TestPanicAfterItsClient(t *testing.T) {
 					<-ctx.Done()
 					panic("out of cheese")
 				}}
-				h := New(Config{Service: newService(t, bad), Log: slog.New(slog.NewTextHandler(&log, nil)), Kept: v1.DefaultLimits()})
+				h := New(Config{Service: newService(t, bad), Log: slog.New(slog.NewTextHandler(&log, nil)), Kept: keptLimits()})
 				ctx, leave := context.WithTimeout(t.Context(), time.Second)
 				defer leave()
 				r := httptest.NewRequestWithContext(ctx, http.MethodPost, nativePath, strings.NewReader(goodBody))
@@ -130,7 +129,7 @@ func TestPanicOfAReader(t *testing.T) {
 			return reached(target)
 		}}
 		h := New(Config{
-			Service: newNamedService(t, panicking{}, colo), Kept: v1.DefaultLimits(),
+			Service: newNamedService(t, panicking{}, colo), Kept: keptLimits(),
 			Log: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		l := loadLaw(t)

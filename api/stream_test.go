@@ -18,7 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"probe-agent/api/v1"
+	v1 "probe-agent/api/v1"
 	"probe-agent/traceroute"
 )
 
@@ -312,15 +312,15 @@ func TestStreamEndsWithItsClient(t *testing.T) {
 	}
 }
 
-// A panic in mid-stream ends it with an event, whole, and is logged once. Whoever
-// reads it later learns the same.
+// A panic in mid-stream ends it with an event, whole, and is logged once. A later
+// reader gets the same event.
 func TestStreamPanic(t *testing.T) {
 	var log *bytes.Buffer
 	inBubble(t, func() *Handler {
 		log = new(bytes.Buffer)
 		out := func(string) (*traceroute.Result, error) { panic("out of cheese") }
 		s := newService(t, &fakeColo{name: "den01", live: walking(2, out)}, &fakeColo{name: "ams01", live: walking(9, reached)})
-		return New(Config{Service: s, Log: slog.New(slog.NewJSONHandler(log, nil)), Kept: v1.DefaultLimits()})
+		return New(Config{Service: s, Log: slog.New(slog.NewJSONHandler(log, nil)), Kept: keptLimits()})
 	}, func(t *testing.T, h *Handler, p *pipes, c net.Conn, mediaType string) {
 		resp := open(t, c, nativePath, goodBody, mediaType)
 		events := resp.events.all(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"probe-agent/api/envelope"
-	"probe-agent/api/v1"
+	v1 "probe-agent/api/v1"
 	"probe-agent/traceroute"
 )
 
@@ -41,7 +41,7 @@ func TestTraces(t *testing.T) {
 	known := netip.MustParseAddr("192.0.2.1")
 	s := newNamedService(t, fakeAnnotator{known: {Name: "a.example", ASN: 64500}}, &fakeColo{name: "ams01"},
 		&fakeColo{name: "den01", trace: failing(&traceroute.Failure{Code: traceroute.Forbidden, Reason: "private address"})})
-	h := New(Config{Service: s, Log: quiet(), Kept: v1.DefaultLimits()})
+	h := New(Config{Service: s, Log: quiet(), Kept: keptLimits()})
 	l := loadLaw(t)
 	got := l.ask(t, h, http.MethodPost, nativePath, `{"targets":["192.0.2.1","192.0.2.2"],"colos":["den","ams"]}`)
 	if got.status != http.StatusOK || got.header.Get("Vary") != "Accept" {

@@ -63,7 +63,8 @@ type Engine struct {
 	busyTraces atomic.Int64  // traces whose latest probe found no room
 
 	// stamping is held from taking stamps out of the transport until they are
-	// applied, so that whoever finds none left finds them applied. Before mu.
+	// applied: a caller that drains an empty queue is guaranteed that earlier
+	// stamps have been applied. Locked before mu.
 	stamping sync.Mutex
 
 	mu        sync.Mutex // guards everything below
@@ -149,7 +150,7 @@ func (e *Engine) SetRates(o Options) {
 	e.rate.SetRate(o.Rate, 1)
 	e.hops.SetRate(o.NearHopRate)
 	e.prefixes.SetRate(o.PrefixRate)
-	// Whoever waits for his turn waits by the old rates.
+	// Traces that sleep have computed their wake-up from the old rates.
 	now := e.now()
 	for t := range e.running {
 		e.schedule.push(t)

@@ -51,7 +51,7 @@ func newRun(ctx context.Context, s *Service, job *Job, ticket *quota.Ticket) *Ru
 	return r
 }
 
-// ID returns the name of the run: 26 letters and digits that nobody can guess.
+// ID returns the name of the run: 26 letters and digits that cannot be guessed.
 func (r *Run) ID() string { return r.id }
 
 // Traces returns the traces of the run, by target, then colo, in the order

@@ -22,11 +22,6 @@ var failureNames = []string{Unresolved: "unresolved", TimedOut: "timed-out", For
 // String returns the name that the native API has for the code.
 func (c FailureCode) String() string { return nameOf(failureNames, "code", c) }
 
-// ParseFailureCode is the inverse of String.
-func ParseFailureCode(name string) (FailureCode, error) {
-	return parseName[FailureCode](failureNames, "failure", name)
-}
-
 // Failure is why there is no Result.
 type Failure struct {
 	Code   FailureCode

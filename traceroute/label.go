@@ -136,11 +136,3 @@ func (n *Node) Half() string {
 	}
 	return ""
 }
-
-// MergeLabels appends those of further that labels does not have.
-func MergeLabels(labels, further []string) []string {
-	for _, l := range further {
-		labels = appendNew(labels, l)
-	}
-	return labels
-}

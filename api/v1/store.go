@@ -14,11 +14,6 @@ type Limits struct {
 	Age    time.Duration // since their end
 }
 
-// DefaultLimits returns the defaults.
-func DefaultLimits() Limits {
-	return Limits{Traces: 1000, Bytes: 16 << 20, Age: 15 * time.Minute}
-}
-
 // store has the resources that clients can address: those that run, and recent
 // ones.
 type store struct {
